@@ -1,0 +1,205 @@
+"""Every threshold and engine choice of a run, with default, unit and reason. Loads TOML; unknown keys are an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import AnalysisError
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeConfig:
+    max_s: float = 4.25 * 3600
+    """Longest call, in seconds: 4 hours and some grace."""
+    short_s: float = 1.0
+    """A decode shorter than stated by more than max(short_s, short_share * stated) is an error."""
+    short_share: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechConfig:
+    threshold: float = 0.5
+    """Silero's probability from which a hop is speech."""
+    release: float = 0.35
+    """Probability under which speech ends (Silero's hysteresis of 0.15)."""
+    min_speech_s: float = 0.1
+    min_silence_s: float = 0.3
+    pad_s: float = 0.2
+    bleed_db: float = 10.0
+    """A span that copies the other channel and is this much weaker is bleed."""
+    bleed_correlation: float = 0.6
+    """Peak normalised cross-correlation from which a span counts as a copy."""
+    bleed_delay_s: float = 0.5
+    """Largest delay of a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoicesConfig:
+    window_s: float = 1.2
+    hop_s: float = 0.2
+    max_windows: int = 2000
+    """Windows that are clustered; the rest is assigned to the centroids."""
+    identical_correlation: float = 0.999
+    """Two channels this alike are one mono recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeConfig:
+    weights: str | None = None
+    """A name (`base`, `tiny.en`, `small` ...) or a folder; None takes `base`, or `tiny.en` where only that is installed."""
+    device: str = "auto"
+    compute_type: str = "auto"
+    """`auto` is int8 on a CPU and float16 on CUDA."""
+    threads: int = 0
+    """CPU threads of one process; 0 leaves the choice to the runtime."""
+    batch: int = 8
+    beam: int = 1
+    window_s: float = 30.0
+    join_gap_s: float = 0.25
+    """Silence put between two spans of one window."""
+    utterance_gap_s: float = 0.7
+    utterance_max_s: float = 15.0
+    language: str | None = None
+    """None detects it."""
+    min_word_confidence: float = 0.25
+    """Mean token probability under which a window's words are taken for invention."""
+    max_no_speech: float = 0.6
+    """A window over this no-speech probability and under `min_no_speech_confidence` holds no words."""
+    min_no_speech_confidence: float = 0.5
+    max_compression: float = 2.4
+    """zlib ratio of a window's text over which it is a loop (Whisper's own limit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolesConfig:
+    min_confidence: float = 0.8
+    """Under this a voice stays unknown and is scored for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuresConfig:
+    baseline_prior_s: float = 15.0
+    """Seconds of the speaker's own speech until which the baseline is shrunk to the population prior."""
+    baseline_max_frustration: float = 0.5
+    """Utterances scored over this are left out of the baseline."""
+    long_silence_s: float = 8.0
+    """Silence of both parties that counts as effort."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToneConfig:
+    min_speech_s: float = 0.8
+    """Under a second an utterance holds too few frames for a steady mean."""
+    min_snr_db: float = 5.0
+    max_overlap_share: float = 0.5
+    min_loudness_db: float = -55.0
+    accept_noncommercial: bool = False
+    """Whether a head whose licence forbids commercial use may score."""
+
+
+@dataclass(frozen=True, slots=True)
+class FuseConfig:
+    """Weights of the log-odds parts; see docs/models/fusion.md for where each comes from."""
+
+    prior: float = -2.2
+    tone_weight: float = 0.8
+    wording_weight: float = 0.8
+    effort_weight: float = 0.6
+    measures_weight: float = 0.5
+    context_weight: float = 0.35
+    context_half_life_s: float = 20.0
+    part_limit: float = 3.0
+    """No part may add more than this much log-odds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsConfig:
+    rise: float = 0.6
+    """Probability that opens a segment."""
+    hold: float = 0.45
+    """Probability that keeps it open."""
+    max_gap_s: float = 20.0
+    """Longest time between two customer moments of one segment."""
+    min_utterances: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsConfig:
+    min_peak: float = 0.6
+    high_peak: float = 0.8
+    """Peak from which severity is high."""
+    clip_margin_s: float = 5.0
+    effort_signs: int = 3
+    """Signs of effort in one call that make a flag of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnginesConfig:
+    decoders: tuple[str, ...] = ("pyav", "libsndfile")
+    speech: str = "silero"
+    diarizer: str = "ge2e"
+    transcriber: str = "faster-whisper"
+    pitch: str = "swift-f0"
+    tone: str = "encoder-head"
+    wording: str = "minilm-head"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    engines: EnginesConfig = field(default_factory=EnginesConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    speech: SpeechConfig = field(default_factory=SpeechConfig)
+    voices: VoicesConfig = field(default_factory=VoicesConfig)
+    transcribe: TranscribeConfig = field(default_factory=TranscribeConfig)
+    roles: RolesConfig = field(default_factory=RolesConfig)
+    measures: MeasuresConfig = field(default_factory=MeasuresConfig)
+    tone: ToneConfig = field(default_factory=ToneConfig)
+    fuse: FuseConfig = field(default_factory=FuseConfig)
+    segments: SegmentsConfig = field(default_factory=SegmentsConfig)
+    flags: FlagsConfig = field(default_factory=FlagsConfig)
+
+    def digest(self) -> str:
+        """`sha256:` of the configuration's canonical JSON."""
+        canonical = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def load(path: Path) -> Config:
+    """Read a TOML file over the defaults. Raises AnalysisError on a broken file, an unknown section or key, or a wrong type."""
+    try:
+        sections = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise AnalysisError(f"{path}: not a readable TOML configuration ({error})", permanent=True) from error
+    return _replaced(Config(), sections, str(path))
+
+
+def _replaced(base: Any, values: dict[str, Any], where: str) -> Any:
+    known = {item.name: getattr(base, item.name) for item in dataclasses.fields(base)}
+    for key, value in values.items():
+        if key not in known:
+            raise AnalysisError(f"{where}: unknown key {key!r}; known are {', '.join(known)}", permanent=True)
+        if dataclasses.is_dataclass(known[key]):
+            if not isinstance(value, dict):
+                raise AnalysisError(f"{where}: {key} must be a section", permanent=True)
+            known[key] = _replaced(known[key], value, f"{where} [{key}]")
+        else:
+            known[key] = _typed(known[key], value, f"{where}: {key}")
+    return type(base)(**known)
+
+
+def _typed(default: Any, value: Any, where: str) -> Any:
+    """The value in the default's type; a default of None takes a string."""
+    expected = str if default is None else type(default)
+    if expected is tuple and isinstance(value, list):
+        return tuple(value)
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is not expected:
+        raise AnalysisError(f"{where} must be {expected.__name__}, not {type(value).__name__}", permanent=True)
+    return value

@@ -1,0 +1,148 @@
+"""The way of a recording, on one screen: the ordered steps from a file to a CallAnalysis."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from analysis import __version__
+from analysis.steps import decode, effort, flags, fuse, measures, roles, segments, speech, tone, transcribe, voices, wording
+from analysis.values import CallAnalysis, Party, Provenance, Scoring, ScoringMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from analysis.config import Config
+    from analysis.ports import Engines
+    from analysis.values import Recording
+
+STEP_SHARES: Mapping[str, float] = {
+    "decode": 0.03,
+    "speech": 0.07,
+    "voices": 0.05,
+    "transcribe": 0.70,
+    "roles": 0.01,
+    "measures": 0.10,
+    "wording": 0.02,
+    "tone": 0.01,
+    "flags": 0.01,
+}
+"""Rough share of the run that each step takes, for the progress bar; measured by bench/pipeline.py."""
+
+
+class Progress(Protocol):
+    def __call__(self, step: str, fraction: float) -> None:
+        """Called as steps advance; `fraction` is the share of the step that is done, 0-1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What is known of a call before it is analysed."""
+
+    channels: tuple[Party, ...] = ()
+    """Who is on which channel, in order; empty where nobody knows."""
+    scoring: Scoring = field(default=Scoring(ScoringMode.FULL, None))
+    language: str | None = None
+
+
+def _ignore(step: str, fraction: float) -> None:
+    """The default listener."""
+
+
+class _Clock:
+    """Times the steps and tells the listener where the run is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.timings: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Progress]:
+        started = time.perf_counter()
+        self._progress(name, 0.0)
+        yield self._progress
+        self._progress(name, 1.0)
+        self.timings[name] = round(time.perf_counter() - started, 3)
+
+
+def analyze(file: Path, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore) -> CallAnalysis:
+    """Analyse one file. Raises AnalysisError where it cannot be read."""
+    clock = _Clock(progress)
+    with clock.step("decode"):
+        opened = decode.open_recording(file, engines.decoders, config.decode)
+    with opened as recording:
+        return _analyzed(recording, engines=engines, config=config, options=options, clock=clock)
+
+
+def analyze_recording(
+    recording: Recording, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore
+) -> CallAnalysis:
+    """Analyse a recording that is already decoded, for callers that need its samples too."""
+    return _analyzed(recording, engines=engines, config=config, options=options, clock=_Clock(progress))
+
+
+def _analyzed(recording: Recording, *, engines: Engines, config: Config, options: CallOptions, clock: _Clock) -> CallAnalysis:
+    mode = options.scoring.mode
+    with clock.step("speech") as progress:
+        spoken = speech.detect(recording, engines.speech, config.speech, progress)
+    with clock.step("voices"):
+        split = voices.split(recording, spoken, engines.diarizer, config.voices)
+    with clock.step("transcribe") as progress:
+        transcript = transcribe.transcribe(
+            recording,
+            split.voices,
+            engines.transcriber,
+            config.transcribe,
+            language=options.language,
+            pooled=mode is ScoringMode.FULL,
+            progress=progress,
+        )
+    with clock.step("roles"):
+        cast = roles.assign(split, transcript, options.channels, config.roles)
+    with clock.step("measures") as progress:
+        plain = {} if mode is ScoringMode.NONE else measures.measure(recording, split.voices, transcript.utterances, engines.pitch, progress)
+        overall = measures.overall(recording, split.voices, cast)
+        signs = () if mode is ScoringMode.NONE else effort.find(transcript, cast, split.voices, config.measures)
+    with clock.step("wording"):
+        worded = wording.score(cast, transcript, engines.wording, options.scoring)
+    with clock.step("tone"):
+        toned = tone.score(cast, plain, engines.tone, engines.transcriber.encoder, config.tone, options.scoring)
+    with clock.step("flags"):
+        moments = fuse.moments(transcript.utterances, cast, plain, toned, worded, signs, options.scoring, config)
+        stretches = segments.find(moments, config.segments)
+        raised = flags.find(moments, stretches, signs, options.scoring, config.flags)
+    return CallAnalysis(
+        recording=recording,
+        snr_db=speech.snr_db(spoken),
+        language=transcript.language,
+        scoring=options.scoring,
+        notes=(*recording.notes, *spoken.notes, *split.notes, *transcript.notes, *cast.notes),
+        voices=split.voices,
+        roles=cast.roles,
+        moments=moments,
+        measures=overall,
+        effort=signs,
+        segments=stretches,
+        flags=raised,
+        provenance=_provenance(engines, config),
+        timings=clock.timings,
+    )
+
+
+def _provenance(engines: Engines, config: Config) -> Provenance:
+    named = {
+        "speech": engines.speech.name,
+        "diarizer": engines.diarizer.name,
+        "asr": engines.transcriber.name,
+        "pitch": engines.pitch.name,
+        "wording": engines.wording.name,
+    }
+    licences = {}
+    if engines.tone is not None:
+        named["tone"] = engines.tone.name
+        licences["tone"] = engines.tone.licence
+    return Provenance(code=__version__, engines=named, config=config.digest(), licences=licences)

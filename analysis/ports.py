@@ -1,0 +1,155 @@
+"""What each engine must offer. Engines live in `analysis.engines`, are reached by name through the registry, and know nothing of each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from analysis.values import CustomerVoice, FloatArray, Tone, Wording, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a decoder wrote to the spool, and what the file said of itself."""
+
+    channels: int
+    sample_rate: int
+    """Of the source, in Hz."""
+    codec: str
+    seconds: float
+    """Decoded length."""
+    stated_s: float | None
+    """Length the header or the demuxed packets state; None for a streamed header."""
+    skipped_packets: int
+
+
+class Engine(Protocol):
+    """What every engine tells of itself; `name` goes into provenance with the digest of its weights where it has any."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Decoder(Engine, Protocol):
+    def decode(self, path: Path, spool: Path, *, max_s: float) -> Decoded:
+        """Write interleaved int16 PCM at 16 kHz to `spool`. Raises AnalysisError where the file holds no audio it can read."""
+        ...
+
+
+class SpeechStream(Protocol):
+    """State of one channel's detection."""
+
+    def push(self, samples: FloatArray) -> FloatArray:
+        """Take the next samples of any count; give one speech probability per full hop, shape [hops]."""
+        ...
+
+    def finish(self) -> FloatArray:
+        """Give the probability of the zero-padded last hop, shape [0] or [1]."""
+        ...
+
+
+class SpeechDetector(Engine, Protocol):
+    @property
+    def hop_s(self) -> float: ...
+
+    def start(self) -> SpeechStream: ...
+
+
+class Diarizer(Engine, Protocol):
+    def embed(self, windows: Sequence[FloatArray]) -> FloatArray:
+        """Speaker embeddings of equally long windows at 16 kHz, shape [windows, d], unit length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTranscript:
+    """What one window of at most 30 s holds. Times are in seconds from the start of the window."""
+
+    words: tuple[Word, ...]
+    confidence: float
+    """Mean token probability, 0-1."""
+    no_speech: float
+    """The model's own probability that there is no speech."""
+    frames: FloatArray | None
+    """Encoder output, shape [frames, d]; None where it was not asked for."""
+
+
+class Transcriber(Engine, Protocol):
+    @property
+    def encoder(self) -> str:
+        """Which encoder the frames come from (`whisper-base`), so that the matching tone head is taken."""
+        ...
+
+    @property
+    def frame_rate(self) -> float:
+        """Encoder frames a second."""
+        ...
+
+    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
+        """The likeliest language over the windows and its probability."""
+        ...
+
+    def transcribe(self, windows: Sequence[FloatArray], *, language: str, frames: Sequence[bool]) -> list[WindowTranscript]:
+        """Transcribe a batch. The encoder runs once per window; its frames are given back where `frames` says so."""
+        ...
+
+
+class PitchTracker(Engine, Protocol):
+    def track(self, samples: FloatArray) -> FloatArray:
+        """F0 in Hz of the voiced frames of a 16 kHz stretch, shape [voiced frames]; empty where nothing is voiced."""
+        ...
+
+
+class SentenceEncoder(Engine, Protocol):
+    def encode(self, texts: Sequence[str]) -> FloatArray:
+        """Sentence embeddings, shape [texts, d], unit length."""
+        ...
+
+
+class ToneModel(Engine, Protocol):
+    @property
+    def encoder(self) -> str:
+        """Which encoder's frames the model was trained on."""
+        ...
+
+    @property
+    def licence(self) -> str: ...
+
+    @property
+    def commercial_use(self) -> bool: ...
+
+    def score(self, voice: CustomerVoice) -> list[Tone]:
+        """One tone per utterance of the customer. Every utterance must carry pooled frames."""
+        ...
+
+
+class WordingModel(Engine, Protocol):
+    @property
+    def languages(self) -> frozenset[str]: ...
+
+    def score(self, texts: Sequence[str]) -> list[Wording]: ...
+
+
+class Denoiser(Engine, Protocol):
+    def denoise(self, samples: FloatArray) -> FloatArray:
+        """A cleaner copy of the same length at 16 kHz, for listening only: never put before the transcriber."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Everything a run needs, built once per process."""
+
+    decoders: tuple[Decoder, ...]
+    """In the order they are tried."""
+    speech: SpeechDetector
+    diarizer: Diarizer
+    transcriber: Transcriber
+    pitch: PitchTracker
+    tone: ToneModel | None
+    """None where no head fits the transcriber's encoder."""
+    wording: WordingModel

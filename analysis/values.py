@@ -1,0 +1,434 @@
+"""The frozen records that flow between steps. Every time is in seconds from the start of the call, half-open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FloatArray: TypeAlias = NDArray[np.float32]
+
+SAMPLE_RATE = 16_000
+"""Hz. Everything after decode works at this rate: it is what Whisper, Silero and SwiftF0 take."""
+
+
+class Party(StrEnum):
+    AGENT = "agent"
+    CUSTOMER = "customer"
+    UNKNOWN = "unknown"
+
+
+class ScoringMode(StrEnum):
+    """How far a call may be scored: `full` with tone, `words` without, `measures` without any frustration, `none` without measures."""
+
+    FULL = "full"
+    WORDS = "words"
+    MEASURES = "measures"
+    NONE = "none"
+
+
+class RoleSource(StrEnum):
+    METADATA = "metadata"
+    DIALOGUE = "dialogue"
+    NONE = "none"
+
+
+class Abstention(StrEnum):
+    """Why a score is withheld."""
+
+    TOO_SHORT = "too_short"
+    TOO_QUIET = "too_quiet"
+    TOO_NOISY = "too_noisy"
+    OVERLAP = "overlap"
+    MUSIC = "music"
+    ROLE_UNSURE = "role_unsure"
+    LANGUAGE_UNSUPPORTED = "language_unsupported"
+    LOW_ASR_CONFIDENCE = "low_asr_confidence"
+    WEIGHTS_LICENCE = "weights_licence"
+    ENCODER_UNSUPPORTED = "encoder_unsupported"
+    SCORING_OFF = "scoring_off"
+    NO_EVIDENCE = "no_evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a reader of the analysis must know, as a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+    def overlap(self, other: Span) -> float:
+        """Seconds that both spans share; 0 when they do not touch."""
+        return max(0.0, min(self.end, other.end) - max(self.start, other.start))
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A decoded recording: int16 PCM at `SAMPLE_RATE`, channels interleaved, spooled to a file so that length costs no memory."""
+
+    file: str
+    spool: Path
+    seconds: float
+    channels: int
+    sample_rate: int
+    """Of the source, in Hz."""
+    codec: str
+    sha256: str
+    notes: tuple[Note, ...] = ()
+
+    def audio(self, channel: int, start: float = 0.0, end: float | None = None) -> FloatArray:
+        """Samples of one channel in [-1, 1], shape [n]; the span is cut at the ends of the recording."""
+        frames = round(self.seconds * SAMPLE_RATE)
+        first = min(max(round(start * SAMPLE_RATE), 0), frames)
+        last = frames if end is None else min(max(round(end * SAMPLE_RATE), first), frames)
+        if last == first:
+            return np.zeros(0, np.float32)
+        width = np.dtype(np.int16).itemsize * self.channels
+        pcm = np.memmap(self.spool, np.int16, mode="r", offset=first * width, shape=(last - first, self.channels))
+        return pcm[:, channel].astype(np.float32) / np.float32(32768.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpeech:
+    """Where one channel holds speech of its own; bleed of the other channel is already dropped."""
+
+    channel: int
+    spans: tuple[Span, ...]
+    snr_db: float | None
+    """Speech level over the level between the spans; None where one of the two is missing."""
+    bleed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One party's audio: a channel (stereo) or a cluster of speech (mono). Its role is not known yet."""
+
+    id: int
+    channel: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What the speech step found, one entry per channel in order."""
+
+    channels: tuple[ChannelSpeech, ...]
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSplit:
+    """The voices of a call. `mono` is true where they share one channel; `scorable` is false where there are more than two parties."""
+
+    voices: tuple[Voice, ...]
+    mono: bool
+    scorable: bool = True
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    start: float
+    end: float
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class PooledFrames:
+    """Mean and standard deviation over the encoder frames of one utterance, each of shape [d]."""
+
+    mean: FloatArray
+    std: FloatArray
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A run of one voice's words with no gap over 0.7 s, at most 15 s long."""
+
+    id: int
+    voice: int
+    start: float
+    end: float
+    text: str
+    language: str
+    asr_confidence: float
+    words: tuple[Word, ...]
+    pooled: PooledFrames | None = field(default=None, repr=False)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All utterances in order of their start (ids count up from 0), and the language of the call."""
+
+    utterances: tuple[Utterance, ...]
+    language: str | None
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who a voice is, how sure that is (0-1) and how it is known."""
+
+    voice: int
+    party: Party
+    confidence: float
+    source: RoleSource
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerVoice:
+    """The confirmed customer's utterances: the only thing a tone model takes. Only `steps.roles` makes one (EU AI Act Art. 5(1)(f))."""
+
+    role: Role
+    required_confidence: float
+    utterances: tuple[Utterance, ...]
+
+    def __post_init__(self) -> None:
+        if self.role.party is not Party.CUSTOMER or self.role.confidence < self.required_confidence:
+            raise ValueError("tone is scored for the confirmed customer only")
+        if any(utterance.voice != self.role.voice for utterance in self.utterances):
+            raise ValueError("an utterance of another voice is not the customer's")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who speaks: a role per voice, the customer where one is confirmed, and recorded announcements, which are nobody's."""
+
+    roles: tuple[Role, ...]
+    customer: CustomerVoice | None
+    announcements: frozenset[int] = frozenset()
+    """Ids of utterances that a machine spoke (hold announcements)."""
+    notes: tuple[Note, ...] = ()
+
+    def party(self, utterance: Utterance) -> Party:
+        if utterance.id in self.announcements:
+            return Party.UNKNOWN
+        return next(role.party for role in self.roles if role.voice == utterance.voice)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMeasures:
+    """What is measured of one utterance on its own, before any baseline. None where there was too little to measure."""
+
+    loudness_db: float | None
+    """RMS level over the utterance's words, dBFS."""
+    pitch_hz: float | None
+    """Median F0 of the voiced frames."""
+    rate_wps: float | None
+    """Words a second."""
+    pause_before_s: float
+    """Silence of both parties before it."""
+    overlap_s: float
+    """Seconds in which another voice speaks too."""
+    snr_db: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Plain numbers of one utterance; changes are against the speaker's own baseline so far (None before there is one)."""
+
+    loudness_db: float | None
+    loudness_change_db: float | None
+    pitch_hz: float | None
+    pitch_change_semitones: float | None
+    rate_wps: float | None
+    rate_change_wps: float | None
+    pause_before_s: float
+    overlap_s: float
+    snr_db: float | None
+    baseline_s: float
+    """Seconds of the speaker's own earlier speech that the baseline rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """How it was said: class probabilities that sum to 1, and arousal (a declared proxy) in 0-1."""
+
+    anger: float
+    sadness: float
+    fear: float
+    disgust: float
+    happiness: float
+    surprise: float
+    neutral: float
+    arousal: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What was said: sentiment in [-1, 1] and P(frustrated) from the words alone."""
+
+    sentiment: float
+    frustration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What each part adds to the score, in natural log-odds; with `prior` they sum to logit(probability)."""
+
+    tone: float
+    wording: float
+    effort: float
+    measures: float
+    context: float
+    prior: float
+
+
+@dataclass(frozen=True, slots=True)
+class Frustration:
+    """P(a reviewer would call this utterance frustrated); exactly one of `probability` and `abstained` is None."""
+
+    probability: float | None
+    abstained: Abstention | None
+    contributions: Contributions | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An utterance with everything that is known about it. Scores are None on agent and unknown utterances."""
+
+    utterance: Utterance
+    party: Party
+    measures: Measures | None
+    tone: Tone | None = None
+    tone_abstained: Abstention | None = None
+    wording: Wording | None = None
+    frustration: Frustration | None = None
+    disagreement: float | None = None
+    """P(angry) by voice minus P(frustrated) by words: positive is calm words in an angry voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffortSign:
+    """One sign that the customer has to work: `repeat`, `told_before`, `hold`, `transfer`, `asks_for_human`, `long_silence`."""
+
+    kind: str
+    at: float
+    quote: str
+    utterance: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrustrationSegment:
+    start: float
+    end: float
+    peak: float
+    mean: float
+    utterances: tuple[int, ...]
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    utterance: int
+    start: float
+    end: float
+    text: str
+    probability: float | None
+    contributions: Contributions | None
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineChange:
+    """The largest change within a flag against this caller's own baseline, and how much speech that baseline rests on."""
+
+    loudness_db: float | None
+    pitch_semitones: float | None
+    rate_wps: float | None
+    baseline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a flag stands: quoted words, change against the caller's own baseline, the rule with its thresholds, and a clip."""
+
+    quotes: tuple[Quote, ...]
+    change: BaselineChange | None
+    effort: tuple[EffortSign, ...]
+    rule_version: str
+    thresholds: Mapping[str, float]
+    clip: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    rule: str
+    start: float
+    end: float
+    severity: str
+    """`high` or `medium`."""
+    evidence: Evidence
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class CallMeasures:
+    """Plain numbers of the whole call; shares are of the recording's length, counts are per interrupting party."""
+
+    talk_share: Mapping[Party, float]
+    silence_s: float
+    longest_silence_s: float
+    interruptions: Mapping[Party, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    mode: ScoringMode
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made the analysis, so that it can be made again."""
+
+    code: str
+    engines: Mapping[str, str]
+    config: str
+    licences: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnalysis:
+    recording: Recording
+    snr_db: float | None
+    language: str | None
+    scoring: Scoring
+    notes: tuple[Note, ...]
+    voices: tuple[Voice, ...]
+    roles: tuple[Role, ...]
+    moments: tuple[Moment, ...]
+    measures: CallMeasures
+    effort: tuple[EffortSign, ...]
+    segments: tuple[FrustrationSegment, ...]
+    flags: tuple[Flag, ...]
+    provenance: Provenance
+    timings: Mapping[str, float] = field(default_factory=dict)
