@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from analysis import __version__
 from analysis.steps import decode, effort, flags, fuse, measures, roles, segments, speech, tone, transcribe, voices, wording
-from analysis.values import CallAnalysis, Party, Provenance, Scoring, ScoringMode
+from analysis.values import CallAnalysis, GivenParties, Provenance, Scoring, ScoringMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,8 +43,7 @@ class Progress(Protocol):
 class CallOptions:
     """What is known of a call before it is analysed."""
 
-    channels: tuple[Party, ...] = ()
-    """Who is on which channel, in order; empty where nobody knows."""
+    parties: GivenParties = field(default_factory=GivenParties)
     scoring: Scoring = field(default=Scoring(ScoringMode.FULL, None))
     language: str | None = None
 
@@ -102,7 +101,7 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
             progress=progress,
         )
     with clock.step("roles"):
-        cast = roles.assign(split, transcript, options.channels, config.roles)
+        cast = roles.assign(split, transcript, options.parties, config.roles)
     with clock.step("measures") as progress:
         plain = {} if mode is ScoringMode.NONE else measures.measure(recording, split.voices, transcript.utterances, engines.pitch, progress)
         overall = measures.overall(recording, split.voices, cast)

@@ -35,6 +35,9 @@ class ScoringMode(StrEnum):
 
 
 class RoleSource(StrEnum):
+    """How a role is known: `manual` is a person's correction and stands above everything else."""
+
+    MANUAL = "manual"
     METADATA = "metadata"
     DIALOGUE = "dialogue"
     NONE = "none"
@@ -211,6 +214,16 @@ class CustomerVoice:
             raise ValueError("tone is scored for the confirmed customer only")
         if any(utterance.voice != self.role.voice for utterance in self.utterances):
             raise ValueError("an utterance of another voice is not the customer's")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenParties:
+    """What is known of the parties before the analysis; empty tuples where nobody knows."""
+
+    channels: tuple[Party, ...] = ()
+    """Who is on which channel, in order (metadata)."""
+    voices: tuple[Party, ...] = ()
+    """Who each voice is, by voice id (a person's correction, as from *Swap agent/customer*)."""
 
 
 @dataclass(frozen=True, slots=True)
