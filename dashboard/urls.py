@@ -1,0 +1,33 @@
+"""Every page of the dashboard and its address."""
+
+from __future__ import annotations
+
+from django.contrib.auth import views as auth
+from django.urls import path
+
+from dashboard.views import actions, call, calls, coaching, media, overview, pages, review
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("calls/", calls.call_list, name="call-list"),
+    path("calls/upload/", calls.call_upload, name="call-upload"),
+    path("calls/<uuid:call_id>/", call.call_detail, name="call-detail"),
+    path("calls/<uuid:call_id>/status/", call.call_status, name="call-status"),
+    path("calls/<uuid:call_id>/audio/", media.call_audio, name="call-audio"),
+    path("calls/<uuid:call_id>/peaks/", media.call_peaks, name="call-peaks"),
+    path("calls/<uuid:call_id>/transcript/", media.call_transcript, name="call-transcript"),
+    path("calls/<uuid:call_id>/swap/", actions.call_swap, name="call-swap"),
+    path("calls/<uuid:call_id>/retry/", actions.call_retry, name="call-retry"),
+    path("calls/<uuid:call_id>/delete/", actions.call_delete, name="call-delete"),
+    path("calls/<uuid:call_id>/objection/", actions.call_objection, name="call-objection"),
+    path("calls/<uuid:call_id>/notes/", coaching.coaching_note_add, name="coaching-note-add"),
+    path("flags/<uuid:flag_id>/verdict/", review.flag_verdict, name="flag-verdict"),
+    path("review/random/", review.blind_sample, name="blind-sample"),
+    path("review/random/<int:sample_id>/", review.blind_sample_judge, name="blind-sample-judge"),
+    path("coaching/", coaching.coaching_list, name="coaching-list"),
+    path("coaching/<int:note_id>/read/", coaching.coaching_note_read, name="coaching-note-read"),
+    path("help/", pages.help_page, name="help"),
+    path("about/", pages.about, name="about"),
+    path("login/", auth.LoginView.as_view(template_name="dashboard/login.html", redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+]

@@ -1,0 +1,1 @@
+"""The views, one module per page or kind of request: thin doors on selectors and services."""
