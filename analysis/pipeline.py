@@ -33,6 +33,13 @@ STEP_SHARES: Mapping[str, float] = {
 """Rough share of the run that each step takes, for the progress bar; measured by bench/pipeline.py."""
 
 
+def share_done(step: str, fraction: float) -> float:
+    """How much of the whole run is done, 0-1, when `fraction` of a step is."""
+    names = list(STEP_SHARES)
+    before = sum(STEP_SHARES[name] for name in names[: names.index(step)])
+    return min(1.0, before + STEP_SHARES[step] * fraction)
+
+
 class Progress(Protocol):
     def __call__(self, step: str, fraction: float) -> None:
         """Called as steps advance; `fraction` is the share of the step that is done, 0-1."""
