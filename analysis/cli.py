@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--accept-noncommercial-weights",
         action=argparse.BooleanOptionalAction,
-        help="whether tone may be scored with weights that exclude commercial use (docs/models/tone.md); without --config the default is yes",
+        help="whether tone may be scored with weights that exclude commercial use (docs/models/tone.md); yes without --config",
     )
     return parser
 
@@ -82,7 +82,9 @@ def parse_channels(text: str | None) -> tuple[Party, ...]:
     try:
         return tuple(Party(name.strip().lower()) for name in text.split(","))
     except ValueError as error:
-        raise AnalysisError(f"--channels takes agent, customer or unknown for each channel, as in agent,customer ({error})", permanent=True) from error
+        raise AnalysisError(
+            f"--channels takes agent, customer or unknown for each channel, as in agent,customer ({error})", permanent=True
+        ) from error
 
 
 def _analyzed(file: Path, given: argparse.Namespace, engines: Engines, config: Config, options: pipeline.CallOptions) -> bool:

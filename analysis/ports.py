@@ -1,4 +1,4 @@
-"""What each engine must offer. Engines live in `analysis.engines`, are reached by name through the registry, and know nothing of each other."""
+"""What each engine must offer. Engines live in `analysis.engines`, are reached by name, and know nothing of each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from analysis.values import CustomerVoice, FloatArray, Tone, Wording, Word
+    from analysis.values import CustomerVoice, FloatArray, Tone, Word, Wording
 
 
 @dataclass(frozen=True, slots=True)

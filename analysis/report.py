@@ -32,7 +32,9 @@ class Bar:
 
 def render(document: Document) -> str:
     """The report as HTML. The document is `analysis.document.to_document`'s."""
-    environment = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(clock=clock, percent=percent, bar=_contribution_width)
     return environment.get_template("report.html").render(
         call=document, bars=_bars(document), shades=_shades(document), points=_points(document), lanes=LANES, width=WIDTH
@@ -93,5 +95,6 @@ def _points(document: Document) -> str:
     scale = _scale(document)
     scored = [item for item in document["utterances"] if item["frustration"] and item["frustration"]["probability"] is not None]
     return " ".join(
-        f"{(item['start'] + item['end']) / 2 * scale:.1f},{CURVE_TOP + CURVE_HEIGHT * (1 - item['frustration']['probability']):.1f}" for item in scored
+        f"{(item['start'] + item['end']) / 2 * scale:.1f},{CURVE_TOP + CURVE_HEIGHT * (1 - item['frustration']['probability']):.1f}"
+        for item in scored
     )

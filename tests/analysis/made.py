@@ -1,0 +1,99 @@
+"""Hand-made records for tests that need an analysis without running one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.values import (
+    Abstention,
+    BaselineChange,
+    CallAnalysis,
+    CallMeasures,
+    Contributions,
+    Evidence,
+    Flag,
+    Frustration,
+    FrustrationSegment,
+    Measures,
+    Moment,
+    Note,
+    Party,
+    Provenance,
+    Quote,
+    Recording,
+    Role,
+    RoleSource,
+    Scoring,
+    ScoringMode,
+    Span,
+    Tone,
+    Utterance,
+    Voice,
+    Word,
+    Wording,
+)
+
+CONTRIBUTIONS = Contributions(tone=1.4, wording=0.9, effort=0.2, measures=0.1, context=0.3, prior=-1.31)
+TONE = Tone(anger=0.71, sadness=0.05, fear=0.04, disgust=0.08, happiness=0.01, surprise=0.03, neutral=0.08, arousal=0.83)
+MEASURES = Measures(
+    loudness_db=-21.0,
+    loudness_change_db=6.1,
+    pitch_hz=212.0,
+    pitch_change_semitones=3.4,
+    rate_wps=3.1,
+    rate_change_wps=0.4,
+    pause_before_s=0.4,
+    overlap_s=0.0,
+    snr_db=22.0,
+    baseline_s=18.0,
+)
+
+
+def utterance(number: int, voice: int, start: float, end: float, text: str) -> Utterance:
+    return Utterance(number, voice, start, end, text, "en", 0.82, (Word(start, end, text, 0.9),))
+
+
+def customer_moment(number: int, start: float, end: float, text: str, probability: float) -> Moment:
+    scored = Frustration(probability, None, CONTRIBUTIONS)
+    return Moment(utterance(number, 1, start, end, text), Party.CUSTOMER, MEASURES, TONE, None, Wording(-0.8, 0.66), scored, 0.05)
+
+
+def flag(start: float = 4.2, end: float = 7.9) -> Flag:
+    evidence = Evidence(
+        quotes=(Quote(1, start, end, "I have called four times", 0.8314, CONTRIBUTIONS),),
+        change=BaselineChange(6.1, 3.4, 0.4, 18.0),
+        effort=(),
+        rule_version="1",
+        thresholds={"min_peak": 0.6},
+        clip=Span(0.0, end + 5.0),
+    )
+    return Flag("high_frustration", start, end, "high", evidence)
+
+
+def analysis(file: str = "call.wav", moments: tuple[Moment, ...] | None = None) -> CallAnalysis:
+    """A stereo call of 12 s: the agent greets, the customer is flagged, a short answer is abstained."""
+    agent = Moment(utterance(0, 0, 0.5, 3.1, "Thank you for calling"), Party.AGENT, MEASURES)
+    short = Moment(
+        utterance(2, 1, 9.0, 9.3, "Yes"),
+        Party.CUSTOMER,
+        MEASURES,
+        tone_abstained=Abstention.TOO_SHORT,
+        wording=Wording(0.2, 0.1),
+        frustration=Frustration(None, Abstention.NO_EVIDENCE, None),
+    )
+    return CallAnalysis(
+        recording=Recording(file, Path("unused"), 12.0, 2, 8000, "pcm_mulaw", "ab" * 32),
+        snr_db=24.04,
+        language="en",
+        scoring=Scoring(ScoringMode.FULL, None),
+        notes=(Note("skipped_packets", "2 broken packets were skipped"),),
+        voices=(Voice(0, 0, (Span(0.5, 3.1),)), Voice(1, 1, (Span(4.2, 7.9), Span(9.0, 9.3)))),
+        roles=(Role(0, Party.AGENT, 1.0, RoleSource.METADATA), Role(1, Party.CUSTOMER, 1.0, RoleSource.METADATA)),
+        moments=moments or (agent, customer_moment(1, 4.2, 7.9, "I have called four times", 0.8314), short),
+        measures=CallMeasures({Party.AGENT: 0.22, Party.CUSTOMER: 0.33}, 5.4, 2.2, {Party.AGENT: 0, Party.CUSTOMER: 1}),
+        effort=(),
+        segments=(FrustrationSegment(4.2, 7.9, 0.8314, 0.8314, (1,)),),
+        flags=(flag(),),
+        provenance=Provenance("0.1.0", {"asr": "faster-whisper/base/int8"}, "sha256:00", {"tone": "CC-BY-NC-SA-4.0"}),
+        timings={"decode": 0.1},
+    )
