@@ -25,6 +25,8 @@ class Decoded:
     stated_s: float | None
     """Length the header or the demuxed packets state; None for a streamed header."""
     skipped_packets: int
+    tracks: int = 1
+    """Audio tracks in the file; only the first is decoded."""
 
 
 class Engine(Protocol):

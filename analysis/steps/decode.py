@@ -1,0 +1,191 @@
+"""First step: a file becomes a `Recording` whose length has been checked against what the file says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.errors import AnalysisError
+from analysis.values import Note, Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import BinaryIO
+
+    from analysis.config import DecodeConfig
+    from analysis.ports import Decoded, Decoder
+
+STREAMED_BYTES = 0x7FFF0000
+"""A WAV data size from here on was written by a recorder that did not know its length yet (0x7FFFFFFF, 0xFFFFFFFF and near)."""
+
+READABLE = "WAV, MP3, M4A, Ogg, FLAC, WebM, AMR, 3GP or WMA"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    decoded: Decoded
+    spool: Path
+
+
+class OpenedRecording:
+    """A decoded recording whose spool is deleted on leaving the `with` block."""
+
+    def __init__(self, recording: Recording, folder: tempfile.TemporaryDirectory[str]) -> None:
+        self._recording = recording
+        self._folder = folder
+
+    def __enter__(self) -> Recording:
+        return self._recording
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._folder.cleanup()
+
+
+def open_recording(file: Path, decoders: Sequence[Decoder], config: DecodeConfig) -> OpenedRecording:
+    """Decode a whole file to a spool in the temporary folder (`TMPDIR`).
+
+    The decoders are tried in order until one reads all of the stated length. Raises a permanent AnalysisError for a file that
+    cannot be read, is cut short, too long, or has more than two channels; one that is not permanent when the disk is full.
+    """
+    digest = _digest(file)
+    folder = tempfile.TemporaryDirectory(prefix="callanalytics-")
+    try:
+        reading = _best_reading(file, decoders, Path(folder.name), config)
+        return OpenedRecording(_recording(file, reading, digest), folder)
+    except BaseException as error:
+        folder.cleanup()
+        if isinstance(error, OSError):
+            raise _spool_error(file, error) from error
+        raise
+
+
+def _spool_error(file: Path, error: OSError) -> AnalysisError:
+    message = (
+        f"{file.name}: the decoded audio could not be written to {tempfile.gettempdir()} ({error.strerror}); free some space and retry"
+    )
+    return AnalysisError(message, permanent=False)
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of the file. Raises AnalysisError where it is no file, or an empty one."""
+    if file.is_dir():
+        raise AnalysisError(f"{file}: a folder, not a recording; give the files in it", permanent=True)
+    if not file.exists():
+        raise AnalysisError(f"{file}: no such file", permanent=True)
+    if not file.is_file():
+        raise AnalysisError(f"{file}: not a regular file; save the recording to one first", permanent=True)
+    try:
+        with file.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+    except OSError as error:
+        raise AnalysisError(f"{file}: cannot be read ({error.strerror})", permanent=isinstance(error, PermissionError)) from error
+    if not file.stat().st_size:
+        raise AnalysisError(f"{file.name}: the file is empty; record or upload it again", permanent=True)
+    return digest
+
+
+def _best_reading(file: Path, decoders: Sequence[Decoder], folder: Path, config: DecodeConfig) -> _Reading:
+    """The first complete reading, else the longest one where no length is stated. Raises AnalysisError where all fail or are short."""
+    share = _wav_share(file)
+    readings: list[_Reading] = []
+    failures: list[AnalysisError] = []
+    for number, decoder in enumerate(decoders):
+        spool = folder / f"{number}.pcm"
+        try:
+            readings.append(_Reading(decoder.decode(file, spool, max_s=config.max_s), spool))
+        except AnalysisError as error:
+            failures.append(error)
+            continue
+        stated_s = _stated_s(readings, share)
+        if stated_s is not None and not _is_short(readings[-1].decoded.seconds, stated_s, config):
+            return readings[-1]
+    return _longest(file, readings, failures, stated_s=_stated_s(readings, share), config=config)
+
+
+def _stated_s(readings: Sequence[_Reading], share: float) -> float | None:
+    """The length the file states: the longest that any decoder read from it, which is `share` of the whole where the file is cut."""
+    stated = (reading.decoded.stated_s for reading in readings)
+    return max((seconds / share for seconds in stated if seconds is not None), default=None)
+
+
+def _is_short(seconds: float, stated_s: float, config: DecodeConfig) -> bool:
+    return stated_s - seconds > max(config.short_s, config.short_share * stated_s)
+
+
+def _longest(
+    file: Path, readings: Sequence[_Reading], failures: Sequence[AnalysisError], *, stated_s: float | None, config: DecodeConfig
+) -> _Reading:
+    if not readings:
+        raise _unreadable(file, failures)
+    longest = max(readings, key=lambda reading: reading.decoded.seconds)
+    seconds = longest.decoded.seconds
+    if stated_s is not None and _is_short(seconds, stated_s, config):
+        message = (
+            f"{file.name}: only {seconds:.1f} s of the {stated_s:.1f} s that the file states could be decoded; it is cut short or damaged. "
+            "Export or upload it again"
+        )
+        raise AnalysisError(message, permanent=True)
+    return longest
+
+
+def _unreadable(file: Path, failures: Sequence[AnalysisError]) -> AnalysisError:
+    """One error for all decoders: what the first one said, and what to do where it is no recording at all."""
+    reason = failures[0].message if failures else f"{file.name}: no decoder is configured"
+    if "not a recording" in reason:
+        reason = f"{reason}; give a {READABLE} file. Headerless audio needs a WAV header first"
+    return AnalysisError(reason, permanent=all(failure.permanent for failure in failures))
+
+
+def _recording(file: Path, reading: _Reading, digest: str) -> Recording:
+    decoded = reading.decoded
+    return Recording(
+        file=str(file),
+        spool=reading.spool,
+        seconds=decoded.seconds,
+        channels=decoded.channels,
+        sample_rate=decoded.sample_rate,
+        codec=decoded.codec,
+        sha256=digest,
+        notes=_notes(decoded),
+    )
+
+
+def _notes(decoded: Decoded) -> tuple[Note, ...]:
+    notes = []
+    if decoded.skipped_packets:
+        count = decoded.skipped_packets
+        notes.append(Note("skipped_packets", f"{count} damaged {'packet was' if count == 1 else 'packets were'} left out of the recording"))
+    if decoded.tracks > 1:
+        notes.append(Note("other_tracks", f"the file holds {decoded.tracks} audio tracks; only the first was analysed"))
+    return tuple(notes)
+
+
+def _wav_share(file: Path) -> float:
+    """The share of a WAV's stated data that the file really holds; 1 for another format or a streamed header.
+
+    Both decoders cut a WAV's stated length to what the file holds, so neither sees that it was truncated.
+    Layout: Microsoft/IBM Multimedia Programming Interface and Data Specifications 1.0 (1991).
+    """
+    with file.open("rb") as source:
+        riff = source.read(12)
+        if riff[:4] != b"RIFF" or riff[8:12] != b"WAVE":
+            return 1.0
+        stated = _data_bytes(source)
+        held = file.stat().st_size - source.tell()
+    return held / stated if 0 < held < stated < STREAMED_BYTES else 1.0
+
+
+def _data_bytes(source: BinaryIO) -> int:
+    """Walk the chunks; leave the file at the start of the `data` chunk's body and give its stated size, 0 where there is none."""
+    while len(head := source.read(8)) == 8:
+        kind, size = struct.unpack("<4sI", head)
+        if kind == b"data":
+            return int(size)
+        source.seek(size + size % 2, os.SEEK_CUR)
+    return 0
