@@ -1,0 +1,1 @@
+"""Calls, their recordings, their analyses and what was flagged."""

@@ -1,0 +1,9 @@
+"""The Django app `calls`."""
+
+from django.apps import AppConfig
+
+
+class CallsConfig(AppConfig):
+    name = "callanalytics.calls"
+    label = "calls"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,99 @@
+"""The only reader of the environment. Everything has a default that runs on a laptop with nothing else installed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.management.utils import get_random_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the environment says, typed."""
+
+    home: Path
+    """Where everything that is written lives: database, media, broker, generated key."""
+    debug: bool
+    secret_key: str
+    allowed_hosts: list[str]
+    trusted_origins: list[str]
+    embedded: bool
+    """No DATABASE_URL: SQLite, and static files straight from the packages."""
+    https: bool
+    """Reached over TLS: redirects, HSTS, secure cookies. On unless embedded."""
+    behind_proxy: bool
+    """A proxy of ours sets X-Forwarded-Proto; believed only then."""
+    database: dict[str, Any]
+    broker_url: str
+    redis_url: str
+    media_root: Path
+    """Made with its `incoming` folder, where uploads land."""
+    static_root: Path
+    log_level: str
+    max_upload_mb: int
+    accept_noncommercial_weights: bool
+    analysis_config: str
+    """Path of a TOML file over the defaults of analysis.config; empty for none."""
+
+
+def read(env: environ.Env | None = None) -> Environment:
+    """Read the environment, and `.env` beside manage.py where there is one. Raises ImproperlyConfigured on a value of the wrong kind."""
+    env = env or _env()
+    home = Path(env.str("CALLANALYTICS_HOME", default=str(BASE_DIR / "var"))).resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    media = Path(env.str("CALLANALYTICS_MEDIA_ROOT", default=str(home / "media"))).resolve()
+    (media / "incoming").mkdir(parents=True, exist_ok=True)
+    embedded = not env.str("DATABASE_URL", default="")
+    debug = env.bool("CALLANALYTICS_DEBUG", default=False)
+    return Environment(
+        home=home,
+        debug=debug,
+        secret_key=env.str("CALLANALYTICS_SECRET_KEY", default="") or _kept_key(home / "secret_key"),
+        allowed_hosts=env.list("CALLANALYTICS_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]),
+        trusted_origins=env.list("CALLANALYTICS_TRUSTED_ORIGINS", default=[]),
+        embedded=embedded,
+        https=env.bool("CALLANALYTICS_HTTPS", default=not embedded and not debug),
+        behind_proxy=env.bool("CALLANALYTICS_BEHIND_PROXY", default=False),
+        database=env.db_url("DATABASE_URL", default=f"sqlite:///{home / 'callanalytics.sqlite3'}"),
+        broker_url=env.str("CELERY_BROKER_URL", default="filesystem://"),
+        redis_url=env.str("REDIS_URL", default=""),
+        media_root=media,
+        static_root=Path(env.str("CALLANALYTICS_STATIC_ROOT", default=str(home / "static"))),
+        log_level=env.str("CALLANALYTICS_LOG_LEVEL", default="INFO").upper(),
+        max_upload_mb=env.int("CALLANALYTICS_MAX_UPLOAD_MB", default=2048),
+        accept_noncommercial_weights=env.bool("CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS", default=False),
+        analysis_config=env.str("CALLANALYTICS_ANALYSIS_CONFIG", default=""),
+    )
+
+
+def _env() -> environ.Env:
+    env = environ.Env()
+    file = BASE_DIR / ".env"
+    if file.is_file():
+        env.read_env(str(file))
+    return env
+
+
+def _kept_key(file: Path) -> str:
+    """A key made once and kept beside the data, readable by its owner only.
+
+    It is written whole under another name and linked, so that web and worker starting together agree on one.
+    """
+    if not file.exists():
+        handle, draft = tempfile.mkstemp(dir=file.parent)
+        with os.fdopen(handle, "w") as out:
+            out.write(get_random_secret_key())
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            pass
+        finally:
+            Path(draft).unlink()
+    return file.read_text().strip()

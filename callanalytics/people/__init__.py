@@ -1,0 +1,1 @@
+"""Teams, agents, users and what each of them may see."""

@@ -1,0 +1,1 @@
+"""Erasure and its receipts."""

@@ -1,0 +1,1 @@
+"""Judgements by people: verdicts, blind samples and coaching notes."""

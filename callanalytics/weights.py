@@ -1,0 +1,43 @@
+"""What the project knows of the trained heads in analysis/weights without loading one: their licence, and whether they lie there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    name: str
+    license: str
+    commercial_use: bool
+
+
+def folder() -> Path:
+    spec = find_spec("analysis")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("the package analysis is not installed")
+    return Path(spec.origin).parent / "weights"
+
+
+def heads() -> list[Head]:
+    """Each head's card: `<name>.json` with `license` and `commercial_use`."""
+    return [_head(file) for file in sorted(folder().glob("*.json"))]
+
+
+def noncommercial() -> list[Head]:
+    return [head for head in heads() if not head.commercial_use]
+
+
+def missing() -> str | None:
+    """What to do where a head is not there; None where all are."""
+    kinds = {head.name.split("-")[0].split(".")[0] for head in heads()}
+    absent = sorted({"tone", "wording"} - kinds)
+    return f"No trained head for {' and '.join(absent)} in {folder()}: reinstall the package or run training/." if absent else None
+
+
+def _head(file: Path) -> Head:
+    card = json.loads(file.read_text())
+    return Head(file.stem, str(card.get("license", "unknown")), bool(card.get("commercial_use", False)))
