@@ -4,10 +4,11 @@ A head is two files of one stem, `tone-<encoder>` or `wording-minilm`:
 
 - `<stem>.safetensors` (float32): `weight` [k, d], `bias` [k], `feature_mean` [d], `feature_std` [d]; the tone head also has
   `arousal_weight` [d] and `arousal_bias` [1];
-- `<stem>.json`: `name`, `encoder`, `classes` (the k rows in order), `digest` (`sha256:` of the safetensors file), `license`, `commercial_use`,
-  `languages`, `priors`, `temperature`, `metrics`.
+- `<stem>.json`: `name`, `encoder`, `classes` (the k rows in order), `digest` (`sha256:` of the safetensors file), `license`,
+  `commercial_use`, `languages`, `priors`, `temperature`, `metrics`.
 
-Tone takes concat(mean, std) over the utterance's encoder frames and has the rows anger, sadness, fear, disgust, happiness, surprise, neutral.
+Tone takes concat(mean, std) over the utterance's encoder frames and has the rows anger, sadness, fear, disgust, happiness, surprise,
+neutral.
 Wording takes concat(MiniLM embedding, VADER's neg, neu, pos, compound) and has the rows frustration and sentiment.
 """
 
@@ -17,15 +18,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from analysis.errors import AnalysisError
-from analysis.values import FloatArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from analysis.values import FloatArray
 
 WEIGHTS = Path(__file__).parent / "weights"
 

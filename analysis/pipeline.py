@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from analysis import __version__
+from analysis.ports import Progress as Progress
 from analysis.steps import decode, effort, flags, fuse, measures, roles, segments, speech, tone, transcribe, voices, wording
 from analysis.values import CallAnalysis, GivenParties, Provenance, Scoring, ScoringMode
 
@@ -40,12 +41,6 @@ def share_done(step: str, fraction: float) -> float:
     return min(1.0, before + STEP_SHARES[step] * fraction)
 
 
-class Progress(Protocol):
-    def __call__(self, step: str, fraction: float) -> None:
-        """Called as steps advance; `fraction` is the share of the step that is done, 0-1."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """What is known of a call before it is analysed."""
@@ -75,7 +70,9 @@ class _Clock:
         self.timings[name] = round(time.perf_counter() - started, 3)
 
 
-def analyze(file: Path, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore) -> CallAnalysis:
+def analyze(
+    file: Path, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore
+) -> CallAnalysis:
     """Analyse one file. Raises AnalysisError where it cannot be read."""
     clock = _Clock(progress)
     with clock.step("decode"):
@@ -110,7 +107,9 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
     with clock.step("roles"):
         cast = roles.assign(split, transcript, options.parties, config.roles)
     with clock.step("measures") as progress:
-        plain = {} if mode is ScoringMode.NONE else measures.measure(recording, split.voices, transcript.utterances, engines.pitch, progress)
+        plain = (
+            {} if mode is ScoringMode.NONE else measures.measure(recording, split.voices, transcript.utterances, engines.pitch, progress)
+        )
         overall = measures.overall(recording, split.voices, cast)
         signs = () if mode is ScoringMode.NONE else effort.find(transcript, cast, split.voices, config.measures)
     with clock.step("wording"):

@@ -29,6 +29,12 @@ class Decoded:
     """Audio tracks in the file; only the first is decoded."""
 
 
+class Progress(Protocol):
+    def __call__(self, step: str, fraction: float) -> None:
+        """Called as steps advance; `fraction` is the share of the step that is done, 0-1."""
+        ...
+
+
 class Engine(Protocol):
     """What every engine tells of itself; `name` goes into provenance with the digest of its weights where it has any."""
 

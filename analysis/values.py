@@ -215,6 +215,10 @@ class CustomerVoice:
         if any(utterance.voice != self.role.voice for utterance in self.utterances):
             raise ValueError("an utterance of another voice is not the customer's")
 
+    def narrowed(self, ids: frozenset[int]) -> CustomerVoice:
+        """The same customer with these utterances only."""
+        return CustomerVoice(self.role, self.required_confidence, tuple(each for each in self.utterances if each.id in ids))
+
 
 @dataclass(frozen=True, slots=True)
 class GivenParties:

@@ -1,0 +1,116 @@
+"""Voices and words → who speaks: a person's correction, then metadata, then what each voice says. The only maker of `CustomerVoice`."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis import cues
+from analysis.values import Cast, CustomerVoice, Note, Party, Role, RoleSource
+
+if TYPE_CHECKING:
+    from analysis.config import RolesConfig
+    from analysis.values import GivenParties, Transcript, Utterance, Voice, VoiceSplit
+
+METADATA_CONFIDENCE = 0.99
+"""A channel map is right unless the line was wired the other way round, which happens."""
+MOST_CONFIDENCE = 0.98
+"""Dialogue cues never claim more than this: people quote, joke and call from their workplace."""
+REPEATS = 3
+"""How often one cue counts: the fourth `sir` says nothing new."""
+FIRST_SPEAKER_LOG_ODDS = 0.5
+"""Whoever speaks first is more often the agent, but not on an outbound call, so it may never decide alone."""
+TEMPER = 0.6
+"""Cues of one voice are not independent of each other; their sum is scaled down by this."""
+
+OPPOSITE = {Party.AGENT: Party.CUSTOMER, Party.CUSTOMER: Party.AGENT}
+
+
+def assign(split: VoiceSplit, transcript: Transcript, given: GivenParties, config: RolesConfig) -> Cast:
+    """Give every voice a role. A voice under `config.min_confidence` stays unknown; more than two voices are scored for nobody."""
+    announcements = frozenset(utterance.id for utterance in transcript.utterances if is_announcement(utterance.text))
+    spoken = tuple(utterance for utterance in transcript.utterances if utterance.id not in announcements)
+    roles, notes = _roles(split, spoken, given, transcript.language)
+    roles = tuple(role if role.confidence >= config.min_confidence else _unknown(role.voice) for role in roles)
+    customer, doubts = _customer(roles, spoken, config)
+    return Cast(roles, customer, announcements, (*notes, *doubts))
+
+
+def is_announcement(text: str) -> bool:
+    """Whether a machine said it: the phrase of an announcement and no first person singular, which a quoting caller would use."""
+    return bool(cues.ANNOUNCEMENT.search(text)) and not cues.FIRST_PERSON.search(text)
+
+
+def agent_log_odds(texts: list[str]) -> float:
+    """Natural log-odds that the speaker of these texts is an agent rather than a customer, from the cues alone."""
+    text = " \n ".join(texts).replace("’", "'")
+    return TEMPER * sum(cue.log_odds * math.sqrt(min(len(cue.pattern.findall(text)), REPEATS)) for cue in cues.ROLE_CUES)
+
+
+def _roles(
+    split: VoiceSplit, spoken: tuple[Utterance, ...], given: GivenParties, language: str | None
+) -> tuple[tuple[Role, ...], tuple[Note, ...]]:
+    if not split.scorable:
+        return tuple(_unknown(voice.id) for voice in split.voices), ()
+    if given.voices:
+        return tuple(_given(voice, given.voices, voice.id, RoleSource.MANUAL) for voice in split.voices), ()
+    heard = _from_dialogue(split.voices, spoken) if language in cues.LANGUAGES else ()
+    if given.channels and not (split.mono and len(split.voices) > 1):
+        told = tuple(_given(voice, given.channels, voice.channel, RoleSource.METADATA) for voice in split.voices)
+        return told, _contradiction(told, heard)
+    return (heard, ()) if heard else (tuple(_unknown(voice.id) for voice in split.voices), _unheard(language, spoken))
+
+
+def _given(voice: Voice, parties: tuple[Party, ...], index: int, source: RoleSource) -> Role:
+    party = parties[index] if index < len(parties) else Party.UNKNOWN
+    if party is Party.UNKNOWN:
+        return _unknown(voice.id)
+    return Role(voice.id, party, 1.0 if source is RoleSource.MANUAL else METADATA_CONFIDENCE, source)
+
+
+def _unknown(voice: int) -> Role:
+    return Role(voice, Party.UNKNOWN, 0.0, RoleSource.NONE)
+
+
+def _from_dialogue(voices: tuple[Voice, ...], spoken: tuple[Utterance, ...]) -> tuple[Role, ...]:
+    """Both voices at once: what makes the one an agent makes the other a customer."""
+    if not voices or not spoken:
+        return ()
+    first = voices[0].id
+    towards = sum(_evidence(voice.id, spoken) * (1 if voice.id == first else -1) for voice in voices)
+    if len(voices) > 1:
+        towards += FIRST_SPEAKER_LOG_ODDS if spoken[0].voice == first else -FIRST_SPEAKER_LOG_ODDS
+    confidence = min(1.0 / (1.0 + math.exp(-abs(towards))), MOST_CONFIDENCE)
+    party = Party.AGENT if towards > 0 else Party.CUSTOMER
+    return tuple(Role(voice.id, party if voice.id == first else OPPOSITE[party], confidence, RoleSource.DIALOGUE) for voice in voices)
+
+
+def _evidence(voice: int, spoken: tuple[Utterance, ...]) -> float:
+    return agent_log_odds([utterance.text for utterance in spoken if utterance.voice == voice])
+
+
+def _contradiction(told: tuple[Role, ...], heard: tuple[Role, ...]) -> tuple[Note, ...]:
+    """A note where the dialogue is sure of the opposite: two swapped channels would score the agent."""
+    pairs = zip(told, heard, strict=False)
+    if not any(role.party is not Party.UNKNOWN and cue.party is not role.party and cue.confidence >= 0.95 for role, cue in pairs):
+        return ()
+    return (Note("roles_contradicted", "What the voices say points to agent and customer being swapped; check the channel map."),)
+
+
+def _unheard(language: str | None, spoken: tuple[Utterance, ...]) -> tuple[Note, ...]:
+    if not spoken or language in cues.LANGUAGES:
+        return ()
+    message = (
+        f"Who is agent and who is customer cannot be told from the words in {language or 'an unknown language'}; give the channel map."
+    )
+    return (Note("roles_language_unsupported", message),)
+
+
+def _customer(roles: tuple[Role, ...], spoken: tuple[Utterance, ...], config: RolesConfig) -> tuple[CustomerVoice | None, tuple[Note, ...]]:
+    customers = [role for role in roles if role.party is Party.CUSTOMER]
+    if len(customers) > 1:
+        return None, (Note("several_customers", "More than one voice is given as the customer, so none is scored."),)
+    if not customers:
+        return None, ()
+    own = tuple(utterance for utterance in spoken if utterance.voice == customers[0].voice)
+    return CustomerVoice(customers[0], config.min_confidence, own), ()

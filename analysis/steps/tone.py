@@ -1,0 +1,60 @@
+"""The confirmed customer's pooled frames → how it was said, or why that is not scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.values import Abstention, PlainMeasures, ScoringMode, Tone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from analysis.config import ToneConfig
+    from analysis.ports import ToneModel
+    from analysis.values import Cast, Scoring, Utterance
+
+
+def score(
+    cast: Cast, plain: Mapping[int, PlainMeasures], model: ToneModel | None, encoder: str, config: ToneConfig, scoring: Scoring
+) -> dict[int, Tone | Abstention]:
+    """Tone or an abstention for each utterance of the confirmed customer, by id; empty where no customer is confirmed.
+
+    The model sees a `CustomerVoice` and nothing else, so no agent's audio can reach it.
+    """
+    if cast.customer is None:
+        return {}
+    refusal = _refusal(model, encoder, config, scoring)
+    outcome: dict[int, Tone | Abstention] = {}
+    for utterance in cast.customer.utterances:
+        reason = refusal or _unfit(utterance, plain.get(utterance.id), config)
+        if reason is not None:
+            outcome[utterance.id] = reason
+    fit = cast.customer.narrowed(frozenset(utterance.id for utterance in cast.customer.utterances) - outcome.keys())
+    if model is not None and fit.utterances:
+        outcome |= {utterance.id: tone for utterance, tone in zip(fit.utterances, model.score(fit), strict=True)}
+    return outcome
+
+
+def _refusal(model: ToneModel | None, encoder: str, config: ToneConfig, scoring: Scoring) -> Abstention | None:
+    """Why no utterance of this call may be scored."""
+    if scoring.mode is not ScoringMode.FULL:
+        return Abstention.SCORING_OFF
+    if model is None or model.encoder != encoder:
+        return Abstention.ENCODER_UNSUPPORTED
+    if not model.commercial_use and not config.accept_noncommercial:
+        return Abstention.WEIGHTS_LICENCE
+    return None
+
+
+def _unfit(utterance: Utterance, plain: PlainMeasures | None, config: ToneConfig) -> Abstention | None:
+    """Why this utterance cannot be scored."""
+    seconds = utterance.end - utterance.start
+    if utterance.pooled is None or seconds < config.min_speech_s:
+        return Abstention.TOO_SHORT
+    if plain is None or plain.loudness_db is None or plain.loudness_db < config.min_loudness_db:
+        return Abstention.TOO_QUIET
+    if plain.overlap_s > config.max_overlap_share * seconds:
+        return Abstention.OVERLAP
+    if plain.snr_db is not None and plain.snr_db < config.min_snr_db:
+        return Abstention.TOO_NOISY
+    return None
