@@ -1,0 +1,73 @@
+"""`python -m analysis`: one JSON object a line, in order, and failures that say why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from analysis import cli, registry
+from analysis.errors import AnalysisError
+from analysis.values import Party
+
+if TYPE_CHECKING:
+    from analysis.ports import Engines
+
+CALM = Path(__file__).resolve().parents[2] / "samples" / "calm.flac"
+
+
+@pytest.fixture(autouse=True)
+def _one_set_of_engines(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "build", lambda config: engines)
+
+
+def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_several_files_print_a_line_each_in_the_order_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_text("this is not audio")
+    status = cli.main([str(broken), str(CALM), "--channels", "agent,customer", "--scoring", "words"])
+    first, second = _lines(capsys)
+    assert status == 1
+    assert first["file"] == str(broken)
+    assert first["error"]["permanent"] is True
+    assert "broken.wav" in first["error"]["message"]
+    assert second["file"] == str(CALM)
+    assert second["scoring"] == {"mode": "words", "reason": "asked for on the command line"}
+    assert [party["party"] for party in second["parties"]] == ["agent", "customer"]
+    assert second["utterances"]
+
+
+def test_html_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    assert cli.main([str(CALM), "--channels", "agent,customer", "--html", str(page)]) == 0
+    words = _lines(capsys)[0]["utterances"][0]["text"]
+    assert words.split()[0] in page.read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.wav", "b.wav", "--html", "report.html"],
+        ["a.wav", "--channels", "agent,boss"],
+        ["a.wav", "--scoring", "most"],
+        ["a.wav", "--config", "absent.toml"],
+    ],
+)
+def test_a_wrong_command_is_refused_before_any_work(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_channels_are_parties() -> None:
+    assert cli.parse_channels("Agent, customer") == (Party.AGENT, Party.CUSTOMER)
+    assert cli.parse_channels(None) == ()
+    with pytest.raises(AnalysisError, match="agent, customer or unknown"):
+        cli.parse_channels("left,right")

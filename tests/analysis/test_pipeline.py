@@ -1,0 +1,95 @@
+"""The whole way of a recording, with the real engines."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from analysis import pipeline
+from analysis.document import to_document
+from analysis.values import GivenParties, Party, Scoring, ScoringMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from analysis.config import Config
+    from analysis.document import Document
+    from analysis.ports import Engines
+    from analysis.values import CallAnalysis
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+PARTIES = GivenParties((Party.AGENT, Party.CUSTOMER))
+
+
+@pytest.fixture(scope="session")
+def escalation(sample: Callable[[str], CallAnalysis]) -> Document:
+    return to_document(sample("escalates"))
+
+
+def test_the_same_file_gives_the_same_bytes(sample: Callable[[str], CallAnalysis], engines: Engines, config: Config) -> None:
+    first = to_document(sample("calm"))
+    again = to_document(pipeline.analyze(SAMPLES / "calm.flac", engines=engines, config=config, options=pipeline.CallOptions(PARTIES)))
+    assert json.dumps(first | {"timings": {}}) == json.dumps(again | {"timings": {}})
+
+
+def test_the_customer_is_scored_and_the_agent_never(escalation: Document) -> None:
+    parties = {item["party"] for item in escalation["utterances"]}
+    assert parties >= {"agent", "customer"}
+    for item in escalation["utterances"]:
+        if item["party"] == "customer":
+            assert (item["tone"] is None) == (item["tone_abstained"] is not None)
+            assert (item["frustration"]["probability"] is None) == (item["frustration"]["abstained"] is not None)
+        else:
+            assert [item[key] for key in ("tone", "tone_abstained", "wording", "frustration", "disagreement")] == [None] * 5
+
+
+def test_scores_are_probabilities_that_their_parts_explain(escalation: Document) -> None:
+    scored = [item for item in escalation["utterances"] if item["frustration"] and item["frustration"]["probability"] is not None]
+    assert scored
+    for item in scored:
+        probability = item["frustration"]["probability"]
+        logit = math.log(probability / (1 - probability))
+        assert sum(item["frustration"]["contributions"].values()) == pytest.approx(logit, abs=0.01)
+        if item["tone"]:
+            emotions = [value for name, value in item["tone"].items() if name != "arousal"]
+            assert sum(emotions) == pytest.approx(1.0, abs=0.001)
+            assert 0 <= item["tone"]["arousal"] <= 1
+
+
+def test_utterances_keep_their_order_and_their_bounds(escalation: Document) -> None:
+    starts = [item["start"] for item in escalation["utterances"]]
+    assert starts == sorted(starts)
+    assert [item["id"] for item in escalation["utterances"]] == list(range(len(starts)))
+    for item in escalation["utterances"]:
+        assert 0 <= item["start"] < item["end"] <= escalation["recording"]["seconds"] + 0.01
+        assert item["end"] - item["start"] <= 15.5
+
+
+def test_progress_only_rises_and_ends_at_the_end(engines: Engines, config: Config) -> None:
+    seen: list[float] = []
+    pipeline.analyze(
+        SAMPLES / "calm.flac",
+        engines=engines,
+        config=config,
+        options=pipeline.CallOptions(PARTIES, Scoring(ScoringMode.WORDS, None)),
+        progress=lambda step, fraction: seen.append(pipeline.share_done(step, fraction)),
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(ScoringMode.WORDS, {"wording", "frustration"}), (ScoringMode.MEASURES, set()), (ScoringMode.NONE, set())])
+def test_scoring_modes_leave_out_what_they_say(engines: Engines, config: Config, mode: ScoringMode, kept: set[str]) -> None:
+    options = pipeline.CallOptions(PARTIES, Scoring(mode, "the customer objected"))
+    document = to_document(pipeline.analyze(SAMPLES / "escalates.flac", engines=engines, config=config, options=options))
+    customers = [item for item in document["utterances"] if item["party"] == "customer"]
+    assert customers
+    assert document["scoring"] == {"mode": mode.value, "reason": "the customer objected"}
+    assert all(item["tone"] is None and item["tone_abstained"] == "scoring_off" for item in customers)
+    assert any(item["wording"] for item in customers) == ("wording" in kept)
+    assert any(item["frustration"]["probability"] is not None for item in customers) == ("frustration" in kept)
+    assert any(item["measures"] for item in customers) == (mode is not ScoringMode.NONE)
