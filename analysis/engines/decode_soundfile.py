@@ -95,8 +95,9 @@ def _spooled(source: Any, spool: Path, *, path: Path, max_s: float) -> float:
         written += file.write(_pcm(rest))
     if not written:
         raise AnalysisError(f"{path.name}: the file holds no sound", permanent=True)
-    return written / (2 * source.channels * SAMPLE_RATE)
+    return float(written / (2 * source.channels * SAMPLE_RATE))
 
 
 def _pcm(samples: FloatArray) -> bytes:
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16).tobytes()
+    pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    return bytes(pcm.data)
