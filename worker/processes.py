@@ -1,0 +1,131 @@
+"""Starts the processes of the demo and stops every one of them, whatever the reason for the stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE_S = 5.0
+"""How long a process may take to finish by itself. A call that is being analysed then goes back to the queue by its lease."""
+LOG_TAIL = 15
+
+
+class StopRequestedError(Exception):
+    """Someone asked for the end: Ctrl-C, SIGTERM, or a closed terminal."""
+
+
+class ProcessEndedError(Exception):
+    """A process ended that should not have; the message names it and quotes the end of its log."""
+
+
+class StopRequest:
+    """Notes a stop signal. It raises only where it is asked: a signal between starting a process and noting it leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {each: signal.signal(each, self._note) for each in STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self._requested = True
+
+    def check(self) -> None:
+        """Raises StopRequestedError once a stop signal has come."""
+        if self._requested:
+            raise StopRequestedError
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+class Processes:
+    """A set of processes that ends as one.
+
+    Each runs in a process group of its own: a Ctrl-C then reaches only us, and a kill reaches its children.
+    """
+
+    def __init__(self, log_folder: Path, stop_request: StopRequest) -> None:
+        self._log_folder = log_folder
+        self._stop_request = stop_request
+        self._started: list[Started] = []
+
+    def __enter__(self) -> Self:
+        self._log_folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        log = self._log_folder / f"{name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                process_group=0,
+            )
+        self._started.append(Started(name, process, log))
+
+    def check(self) -> None:
+        """Raises StopRequestedError where a stop was asked for, and ProcessEndedError where one of them has ended."""
+        self._stop_request.check()
+        for started in self._started:
+            status = started.process.poll()
+            if status is not None:
+                tail = started.log.read_text(errors="replace").splitlines()[-LOG_TAIL:]
+                raise ProcessEndedError("\n".join([f"The {started.name} ended with status {status}. The end of {started.log}:", *tail]))
+
+    def stop(self) -> None:
+        """Ask all of them to end, wait a little, then end what is left of their groups."""
+        for started in self._started:
+            _signal_group(started, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        for started in self._started:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.process.wait(max(0.0, deadline - time.monotonic()))
+        for started in self._started:
+            _signal_group(started, signal.SIGKILL)
+            started.process.wait()
+        self._started.clear()
+
+
+def _signal_group(started: Started, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(started.process.pid, number)
+
+
+def wait_for_page(url: str, processes: Processes, *, timeout_s: float = 60.0) -> None:
+    """Until the address answers. Raises StopRequestedError, and ProcessEndedError where a process ends first or nothing answers in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        processes.check()
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
+            return
+        time.sleep(0.2)
+    raise ProcessEndedError(f"{url} did not answer within {timeout_s:.0f} seconds.")
