@@ -1,0 +1,62 @@
+"""The one seam to the broker: tells a worker of a call once its row is committed, and never fails whoever asked.
+
+The row is the queue of record. A message that does not get through costs time, not the call: the sweeper nudges again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from kombu.exceptions import KombuError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+log = logging.getLogger(__name__)
+
+CALL_ANALYZE = "worker.call_analyze"
+
+IMPATIENT: Mapping[str, object] = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
+}
+"""A person waits for the answer: a broker that does not take the message within about 2 s is left alone."""
+
+
+LEFT_ALONE_S = 10.0
+"""A broker that just failed is not asked again for this long: a sweep that nudges hundreds of calls does not wait for each."""
+
+_silent_until = 0.0
+
+
+def enqueue(call_id: UUID) -> None:
+    """Nudge a worker once the transaction is committed; at once where there is none."""
+    transaction.on_commit(partial(_nudge, call_id))
+
+
+def _nudge(call_id: UUID) -> None:
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return
+    try:
+        _send(CALL_ANALYZE, str(call_id))
+    except (KombuError, OSError, ValueError) as error:
+        # ValueError: Kombu reads the filesystem broker's table of queues while a worker is writing it for the first time.
+        _silent_until = time.monotonic() + LEFT_ALONE_S
+        log.error("the broker took no message for call %s, the sweeper will try again: %s", call_id, error)
+
+
+def _send(task: str, *arguments: str) -> None:
+    from callanalytics.celery import app
+
+    with app.connection_for_write(transport_options=dict(IMPATIENT)) as connection:
+        app.send_task(task, arguments, connection=connection, retry=False)

@@ -1,0 +1,64 @@
+"""The Celery application: which queues there are, what runs by the clock, and how each kind of broker is spoken to."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+from callanalytics import folder_broker
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callanalytics.settings")
+folder_broker.install()
+
+QUEUES = ("analysis", "analysis.gpu", "delivery", "maintenance")
+
+LONGEST_TASK_S = 12 * 3600
+"""Redis hands a message out again after this: longer than any call takes (4 h of audio at a third of its length, and slow neighbours)."""
+
+SWEEP_EVERY_S = 15.0
+
+
+def _transport_options(url: str, folder: str) -> dict[str, Any]:
+    """What the broker behind the URL needs; `folder` is where the one without a server keeps its messages."""
+    if url.startswith("filesystem:"):
+        return {
+            "data_folder_in": f"{folder}/messages",
+            "data_folder_out": f"{folder}/messages",
+            "control_folder": f"{folder}/control",
+            "polling_interval": 0.25,
+        }
+    if url.startswith(("redis", "sentinel")):
+        return {"visibility_timeout": LONGEST_TASK_S, "socket_keepalive": True, "health_check_interval": 30}
+    return {}
+
+
+def _application() -> Celery:
+    from django.conf import settings
+
+    application = Celery("callanalytics")
+    application.config_from_object("django.conf:settings", namespace="CELERY")
+    application.conf.update(
+        broker_transport_options=_transport_options(settings.CELERY_BROKER_URL, str(settings.BROKER_FOLDER)),
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
+        task_queues=[Queue(name) for name in QUEUES],
+        task_create_missing_queues=False,
+        task_default_queue="maintenance",
+        task_routes={"worker.call_analyze": {"queue": settings.ANALYSIS_QUEUE}},
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        beat_schedule_filename=str(settings.CALLANALYTICS_HOME / "beat-schedule"),
+        # A sweep that waited through the next one is not worth running.
+        beat_schedule={"sweep": {"task": "worker.calls_sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}}},
+    )
+    application.autodiscover_tasks(["worker"])
+    return application
+
+
+app = _application()
