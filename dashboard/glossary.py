@@ -1,0 +1,128 @@
+"""The help page: every score and measure, defined once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dashboard import words
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    anchor: str
+    title: str
+    intro: str
+    terms: tuple[tuple[str, str], ...]
+
+
+SCORES = Section(
+    "scores",
+    "Scores",
+    "Made for the customer’s utterances only, and only where a role is sure enough and scoring is allowed.",
+    (
+        (
+            "Frustration",
+            "The estimated probability that a reviewer would call this utterance frustrated, from tone, wording, effort, measures and what came "
+            "just before. 80 % should mean that about 8 of 10 such utterances are.",
+        ),
+        (
+            "Tone",
+            "How it was said: probabilities of seven emotions from the sound alone, and arousal, an activation between calm (0) and agitated (100 %). "
+            "The line in the chart is anger.",
+        ),
+        ("Wording", "What was said: sentiment from −1 (negative) to +1 (positive), and the probability of frustration from the words alone."),
+        (
+            "Disagreement",
+            "Anger by voice minus frustration by words. Clearly positive: calm words in an angry voice. Clearly negative: hard words in a calm voice.",
+        ),
+        ("Frustration segment", "A stretch in which frustration rises above a level, holds, and ends when it falls; with its peak and its mean."),
+        ("Flag", "A stretch that passed a rule and that someone should look at. Severity is high or medium, by its peak."),
+        ("Frustrated share", "Seconds within frustration segments, as a share of the length of the calls."),
+    ),
+)
+
+CONTRIBUTIONS = Section(
+    "contributions",
+    "Contributions",
+    "A score is a sum of parts in log-odds: +1 makes frustration about 2.7 times as likely as not, −1 as much less. With the starting point they add up exactly.",
+    tuple(
+        (words.PARTS[part], meaning)
+        for part, meaning in (
+            ("tone", "What the sound of the voice adds."),
+            ("wording", "What the words add."),
+            ("effort", "What signs of effort near the utterance add."),
+            ("measures", "What changes in loudness, pitch and pace against this caller’s own baseline add."),
+            ("context", "What the utterances just before add; anger rarely comes and goes in one sentence."),
+            ("prior", "How likely frustration is before anything is heard."),
+        )
+    ),
+)
+
+MEASURES = Section(
+    "measures",
+    "Measures",
+    "Plain numbers, for both parties. They are not emotion. A change is against the speaker’s own median over their earlier speech in the call.",
+    (
+        ("Loudness", "Level of the words in dB below full scale; the change in dB. +6 dB is twice the amplitude."),
+        ("Pitch", "Median of the voice’s fundamental frequency in Hz; the change in semitones."),
+        ("Pace", "Words a second, and its change."),
+        ("Pause before", "Seconds in which nobody spoke before the utterance."),
+        ("Overlap", "Seconds of the utterance in which the other party spoke too."),
+        ("Signal to noise", "Level of speech over the level between, in dB. Low values make scores be withheld."),
+        ("Baseline", "Seconds of the speaker’s own earlier speech that a change rests on. Under 15 s it leans on a typical speaker."),
+        ("Talk share", "A party’s speech as a share of the recording’s length."),
+        ("Silence", "Time in which nobody spoke, and its longest stretch."),
+        ("Interruptions", "How often a party began while the other was speaking, and went on."),
+    ),
+)
+
+EFFORT = Section(
+    "effort",
+    "Signs of effort",
+    "How hard the customer has to work; found in the transcript and its timing, without any emotion.",
+    tuple(
+        (words.EFFORT[kind], meaning)
+        for kind, meaning in (
+            ("repeat", "The customer says nearly the same thing again."),
+            ("told_before", "The customer says that they have said or done this before."),
+            ("hold", "The call is put on hold."),
+            ("transfer", "The call is handed to someone else."),
+            ("asks_for_human", "The customer asks for a person, a manager or a supervisor."),
+            ("long_silence", "Nobody speaks for long."),
+        )
+    ),
+)
+
+ABSTAINED = Section(
+    "abstained",
+    "“Not enough evidence”",
+    "Where the ground is thin a score is withheld, with the reason, instead of guessed.",
+    tuple((words.ABSTAINED[code].capitalize(), meaning) for code, meaning in (
+        ("too_short", "Less speech than a score can rest on."),
+        ("too_quiet", "Speech too faint to score."),
+        ("too_noisy", "Noise too close to the level of the speech."),
+        ("overlap", "The parties speak at once for much of the utterance."),
+        ("role_unsure", "It is not sure enough that this is the customer; such speech is never scored."),
+        ("language_unsupported", "The wording model does not know the language."),
+        ("low_asr_confidence", "The transcript itself is doubtful here."),
+        ("weights_licence", "The tone weights are for non-commercial use and this installation has not accepted that."),
+        ("scoring_off", "The caller objected, or the call or its queue is set to measures only."),
+    )),
+)
+
+QUALITY = Section(
+    "quality",
+    "How well it works here",
+    "Measured on your own calls, from what reviewers say.",
+    (
+        ("Measured precision", "Of the flags that reviewers judged confirmed or rejected, the share confirmed; n is their number. “Can’t tell” is left out."),
+        ("Interval", "The 95 % Wilson interval: where the true share plausibly lies. Few verdicts, wide interval."),
+        (
+            "Missed, estimated",
+            "Reviewers judge random unflagged stretches without seeing any score. Each keeps the probability with which it was drawn and is weighted by its "
+            "inverse, which gives an estimate of how much frustrated speech the rules do not flag.",
+        ),
+    ),
+)
+
+SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, QUALITY)

@@ -1,0 +1,192 @@
+/* The call page's player: audio, waveform, transcript that follows, clips, and the keyboard. */
+(() => {
+  "use strict";
+
+  const player = document.querySelector("[data-player]");
+  if (!player) return;
+  const call = JSON.parse(document.getElementById("call-data").textContent);
+  const audio = player.querySelector("audio");
+  const canvas = player.querySelector("canvas");
+  const clock = player.querySelector("[data-clock]");
+  const speed = player.querySelector("[data-speed]");
+  const follow = player.querySelector("[data-follow]");
+  const status = player.querySelector("[data-audio-status]");
+  const utterances = [...document.querySelectorAll("[data-utterance]")];
+  const spans = utterances.map((element) => [Number(element.dataset.start), Number(element.dataset.end)]);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const waveform = window.Waveform(canvas, call);
+  let clipEnd = null;
+  let current = -1;
+
+  function timecode(seconds) {
+    const whole = Math.max(0, Math.floor(seconds));
+    const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+    const two = (value) => String(value).padStart(2, "0");
+    return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  }
+
+  function say(text) {
+    status.textContent = text;
+    status.hidden = !text;
+  }
+
+  function play() {
+    audio.play().catch((error) => error.name !== "AbortError" && say("The audio cannot be played. Reload the page; if that does not help, the recording is missing."));
+  }
+
+  function seek(seconds) {
+    clipEnd = null;
+    audio.currentTime = Math.min(Math.max(seconds, 0), call.seconds);
+    show();
+  }
+
+  function playClip(start, end) {
+    seek(start);
+    clipEnd = end;
+    play();
+  }
+
+  const toggle = () => (audio.paused ? play() : audio.pause());
+
+  /* The last utterance that has begun, while it lasts or until the next begins. */
+  function utteranceAt(seconds) {
+    let [low, high] = [0, spans.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (spans[middle][0] <= seconds + 0.05) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+
+  function bringIntoView(element) {
+    const box = element.closest(".transcript");
+    if (!follow.checked || box.scrollHeight <= box.clientHeight) return;
+    const top = element.offsetTop - box.offsetTop - box.clientHeight / 3;
+    box.scrollTo({ top, behavior: calm.matches ? "auto" : "smooth" });
+  }
+
+  function highlight(index) {
+    if (index === current) return;
+    utterances[current]?.classList.remove("current");
+    utterances[current]?.removeAttribute("aria-current");
+    current = index;
+    if (index < 0) return;
+    utterances[index].classList.add("current");
+    utterances[index].setAttribute("aria-current", "true");
+    if (!audio.paused) bringIntoView(utterances[index]);
+  }
+
+  function show() {
+    const now = audio.currentTime;
+    waveform.draw(now);
+    clock.textContent = timecode(now);
+    canvas.setAttribute("aria-valuenow", Math.round(now));
+    canvas.setAttribute("aria-valuetext", `${timecode(now)} of ${timecode(call.seconds)}`);
+    highlight(utteranceAt(now));
+    document.dispatchEvent(new CustomEvent("player:time", { detail: now }));
+  }
+
+  function tick() {
+    if (clipEnd !== null && audio.currentTime >= clipEnd) {
+      clipEnd = null;
+      audio.pause();
+    }
+    show();
+    if (!audio.paused) requestAnimationFrame(tick);
+  }
+
+  audio.addEventListener("play", () => {
+    player.classList.add("playing");
+    player.querySelector("[data-toggle]").setAttribute("aria-label", "Pause");
+    requestAnimationFrame(tick);
+  });
+  audio.addEventListener("pause", () => {
+    player.classList.remove("playing");
+    player.querySelector("[data-toggle]").setAttribute("aria-label", "Play");
+  });
+  audio.addEventListener("seeked", show);
+  audio.addEventListener("timeupdate", () => document.hidden && tick());
+  audio.addEventListener("error", () => say("The audio could not be loaded."));
+
+  player.querySelector("[data-toggle]").addEventListener("click", toggle);
+  player.querySelectorAll("[data-skip]").forEach((button) => button.addEventListener("click", () => seek(audio.currentTime + Number(button.dataset.skip))));
+  speed.addEventListener("change", () => (audio.playbackRate = Number(speed.value)));
+  document.addEventListener("player:seek", (event) => seek(event.detail));
+
+  canvas.addEventListener("click", (event) => {
+    const box = canvas.getBoundingClientRect();
+    seek(((event.clientX - box.left) / box.width) * call.seconds);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const steps = { ArrowLeft: -5, ArrowRight: 5, PageDown: -30, PageUp: 30 };
+    if (event.key === "Home") seek(0);
+    else if (event.key === "End") seek(call.seconds);
+    else if (steps[event.key]) seek(audio.currentTime + steps[event.key]);
+    else return;
+    event.preventDefault();
+  });
+
+  document.addEventListener("click", (event) => {
+    const clip = event.target.closest("[data-clip]");
+    const point = event.target.closest("[data-seek]");
+    if (clip) playClip(...clip.dataset.clip.split(",").map(Number));
+    else if (point && !String(getSelection())) seek(Number(point.dataset.seek));
+  });
+
+  /* Flags: one is selected; j and k walk, c, r and u judge. Cards are looked up afresh because htmx replaces them. */
+  const cards = () => [...document.querySelectorAll("[data-flag]")];
+  let selected = null;
+
+  function select(card) {
+    cards().forEach((other) => other.classList.toggle("selected", other === card));
+    selected = card.id;
+    seek(Number(card.dataset.start));
+    card.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
+    card.focus({ preventScroll: true });
+  }
+
+  function walk(step) {
+    const all = cards();
+    if (!all.length) return;
+    const at = all.findIndex((card) => card.id === selected);
+    select(all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)]);
+  }
+
+  function judge(answer) {
+    const card = document.getElementById(selected) ?? (cards().length === 1 ? cards()[0] : null);
+    card?.querySelector(`button[value="${answer}"]`)?.click();
+  }
+
+  document.addEventListener("htmx:afterSwap", () => {
+    const card = selected && document.getElementById(selected);
+    if (card) card.classList.add("selected");
+  });
+
+  const typing = (element) => element.closest("input:not([type=checkbox]), textarea, select, dialog");
+  const keys = { j: () => walk(1), k: () => walk(-1), c: () => judge("confirm"), r: () => judge("reject"), u: () => judge("unsure") };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    const action = event.key === " " && !event.target.closest("button, a, summary") ? toggle : keys[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+
+  new ResizeObserver(() => {
+    waveform.repaint();
+    waveform.draw(audio.currentTime);
+  }).observe(canvas);
+  document.addEventListener("theme:change", () => {
+    waveform.repaint();
+    waveform.draw(audio.currentTime);
+  });
+
+  waveform.load(player.dataset.peaks).then((found) => {
+    if (!found) say("There is no waveform for this call; the audio below still plays.");
+    show();
+  });
+
+  const wanted = Number(new URLSearchParams(location.search).get("t"));
+  if (wanted > 0) audio.addEventListener("loadedmetadata", () => seek(wanted), { once: true });
+})();
