@@ -55,6 +55,8 @@ class VoicesConfig:
 class TranscribeConfig:
     weights: str | None = None
     """A name (`base`, `tiny.en`, `small` ...) or a folder; None takes `base`, or `tiny.en` where only that is installed."""
+    allow_download: bool = False
+    """Whether weights that are not on this machine may be fetched from the hub."""
     device: str = "auto"
     compute_type: str = "auto"
     """`auto` is int8 on a CPU and float16 on CUDA."""
@@ -110,14 +112,26 @@ class FuseConfig:
     """Weights of the log-odds parts; see docs/models/fusion.md for where each comes from."""
 
     prior: float = -2.2
-    tone_weight: float = 0.8
-    wording_weight: float = 0.8
+    """Log-odds that a reviewer would call any customer utterance frustrated: one in ten."""
+    tone_prior: float = 0.2
+    """Angry share the tone head gives calm and angry speech alike on average; more than this is evidence, less is against."""
+    tone_weight: float = 0.6
+    wording_prior: float = 0.15
+    """Frustrated share the wording head gives on average."""
+    wording_weight: float = 1.0
     effort_weight: float = 0.6
+    effort_half_life_s: float = 90.0
     measures_weight: float = 0.5
     context_weight: float = 0.35
     context_half_life_s: float = 20.0
     part_limit: float = 3.0
     """No part may add more than this much log-odds."""
+    calm_limit: float = 1.0
+    """No part may take away more: a calm voice does not unsay an angry sentence."""
+    min_asr_confidence: float = 0.35
+    """Without a tone, words under this are too doubtful to score."""
+    min_reliability: float = 0.35
+    """Of the more reliable of tone and wording, 0-1; under it the utterance is not scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,8 @@ class SegmentsConfig:
     """Probability that opens a segment."""
     hold: float = 0.45
     """Probability that keeps it open."""
+    release: float = 0.25
+    """Probability under which it closes at once; two moments in a row under `hold` close it too."""
     max_gap_s: float = 20.0
     """Longest time between two customer moments of one segment."""
     min_utterances: int = 1

@@ -1,0 +1,197 @@
+"""Whisper on CTranslate2: the encoder runs once per window, and its output feeds the decoder, the word times and the tone model."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.audio import pad_or_trim
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens, merge_punctuations
+
+from analysis import resolver
+from analysis.errors import AnalysisError
+from analysis.ports import WindowTranscript
+from analysis.values import SAMPLE_RATE, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from analysis.config import TranscribeConfig
+    from analysis.values import FloatArray
+
+_FRAME = 320
+"""Samples of one encoder frame: a hop of 160, then a convolution of stride 2."""
+_MEL_HOP = 160
+_MAX_TOKENS = 224
+"""Longest text of one window, half of the decoder's context (Radford et al. 2022, as in OpenAI's decoder)."""
+_RETRY_BEAM = 5
+_RETRY_NGRAM = 4
+"""A window whose text runs in a loop is decoded once more under a ban on repeated 4-grams: deterministic, where sampling is not."""
+_MAX_MEDIAN_S = 0.7
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,，!！?？:：”)]}、"
+_SENTENCE_ENDS = ".。!！?？"
+
+
+class FasterWhisperTranscriber:
+    """A CTranslate2 Whisper; int8 on a CPU, float16 on CUDA unless the configuration says otherwise."""
+
+    frame_rate = SAMPLE_RATE / _FRAME
+
+    def __init__(self, config: TranscribeConfig) -> None:
+        self._config = config
+        weights = config.weights or resolver.default_name()
+        folder = resolver.locate(weights, allow_download=config.allow_download)
+        digest = resolver.digest(folder / "model.bin")
+        label = resolver.known_name(digest) or (weights if weights in resolver.SETS else f"sha256-{digest[:12]}")
+        compute_type = _compute_type(config)
+        self._model = _load(folder, config, compute_type)
+        self._on_cpu = self._model.model.device == "cpu"
+        self._heard: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self.encoder = f"whisper-{label}"
+        self.name = f"faster-whisper/{label}/{compute_type}@sha256:{digest}"
+
+    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
+        """The language with the highest mean probability over the windows; English for weights that know nothing else."""
+        if not self._model.model.is_multilingual or not windows:
+            return "en", 1.0
+        encoded = self._encode(windows)
+        self._heard = {id(window): (window, frames) for window, frames in zip(windows, encoded, strict=True)}
+        return _likeliest(self._model.model.detect_language(_view(encoded)))
+
+    def transcribe(self, windows: Sequence[FloatArray], *, language: str, frames: Sequence[bool]) -> list[WindowTranscript]:
+        """Transcribe windows of at most 30 s. Words keep the space before them, so that joining their texts gives the window's text."""
+        if not windows:
+            return []
+        tokenizer = self._tokenizer(language)
+        encoded = self._encode(windows)
+        generated = self._generate(encoded, tokenizer)
+        return [
+            self._transcript(tokenizer, heard, found, seconds=len(window) / SAMPLE_RATE, keep=keep)
+            for window, heard, found, keep in zip(windows, encoded, generated, frames, strict=True)
+        ]
+
+    def _tokenizer(self, language: str) -> Tokenizer:
+        if language not in self._model.supported_languages:
+            raise AnalysisError(f"{self.encoder} does not know the language {language!r}; take other weights", permanent=True)
+        return Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language)
+
+    def _encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:
+        """Encoder output per window, each [1500, d]. On a CPU one by one: as fast, less memory, and no window can touch another's bits."""
+        heard, self._heard = self._heard, {}
+        known = {index: heard[id(window)][1] for index, window in enumerate(windows) if id(window) in heard}
+        fresh = [index for index in range(len(windows)) if index not in known]
+        size = 1 if self._on_cpu else self._config.batch
+        for first in range(0, len(fresh), size):
+            group = fresh[first : first + size]
+            known.update(zip(group, self._encode_batch([windows[index] for index in group]), strict=True))
+        return [known[index] for index in range(len(windows))]
+
+    def _encode_batch(self, windows: Sequence[FloatArray]) -> FloatArray:
+        features = np.stack([pad_or_trim(self._model.feature_extractor(window)[..., :-1]) for window in windows]).astype(np.float32)
+        return np.asarray(self._model.model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True))
+
+    def _generate(self, encoded: Sequence[FloatArray], tokenizer: Tokenizer) -> list[_Generated]:
+        """Text tokens and no-speech probability per window; a window that came out as a loop is decoded once more."""
+        found = self._decode(encoded, tokenizer, beam_size=self._config.beam)
+        for index, (tokens, _) in enumerate(found):
+            if get_compression_ratio(tokenizer.decode(tokens)) > self._config.max_compression:
+                retry = self._decode([encoded[index]], tokenizer, beam_size=_RETRY_BEAM, no_repeat_ngram_size=_RETRY_NGRAM)
+                found[index] = retry[0]
+        return found
+
+    def _decode(self, encoded: Sequence[FloatArray], tokenizer: Tokenizer, **options: int) -> list[_Generated]:
+        prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True)
+        results = self._model.model.generate(
+            _view(encoded),
+            [prompt] * len(encoded),
+            max_length=len(prompt) + _MAX_TOKENS,
+            suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
+            return_no_speech_prob=True,
+            **options,
+        )
+        return [([token for token in result.sequences_ids[0] if token < tokenizer.eot], result.no_speech_prob) for result in results]
+
+    def _transcript(self, tokenizer: Tokenizer, heard: FloatArray, found: _Generated, *, seconds: float, keep: bool) -> WindowTranscript:
+        tokens, no_speech = found
+        mel_frames = min(int(np.ceil(seconds * SAMPLE_RATE / _MEL_HOP)), heard.shape[0] * 2)
+        aligned = self._model.find_alignment(tokenizer, [tokens], _view([heard]), [mel_frames])[0] if tokens else []
+        confidence = _confidence(aligned)
+        _shorten_at_sentence_ends(aligned)
+        merge_punctuations(aligned, _PREPENDED, _APPENDED)
+        words = tuple(_word(word, seconds) for word in aligned if word["word"].strip())
+        frames = heard[: int(np.ceil(seconds * self.frame_rate))].astype(np.float32) if keep else None
+        return WindowTranscript(words=words, confidence=confidence, no_speech=float(no_speech), frames=frames)
+
+
+_Generated = tuple[list[int], float]
+
+
+def _compute_type(config: TranscribeConfig) -> str:
+    if config.compute_type != "auto":
+        return config.compute_type
+    return "float16" if _device(config) == "cuda" else "int8"
+
+
+def _device(config: TranscribeConfig) -> str:
+    if config.device != "auto":
+        return config.device
+    return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+
+
+def _load(folder: Path, config: TranscribeConfig, compute_type: str) -> WhisperModel:
+    if not (folder / "tokenizer.json").is_file():
+        raise AnalysisError(f"{folder}: tokenizer.json is missing; copy it from the model's repository", permanent=False)
+    device = _device(config)
+    try:
+        model = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=config.threads, local_files_only=True)
+    except (RuntimeError, ValueError) as error:
+        raise AnalysisError(f"{folder}: cannot be loaded as Whisper weights on {device} ({error})", permanent=False) from error
+    if model.feature_extractor.mel_filters.shape[0] != model.model.n_mels:
+        model.feature_extractor = FeatureExtractor(feature_size=model.model.n_mels)
+    return model
+
+
+def _view(encoded: Sequence[FloatArray]) -> Any:
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(np.stack(encoded)))
+
+
+def _likeliest(detected: Sequence[Sequence[tuple[str, float]]]) -> tuple[str, float]:
+    """The language of the highest mean probability; tokens look like `<|en|>`."""
+    total: dict[str, float] = {}
+    for window in detected:
+        for token, probability in window:
+            total[token[2:-2]] = total.get(token[2:-2], 0.0) + probability / len(detected)
+    language = max(sorted(total), key=lambda code: total[code])
+    return language, float(total[language])
+
+
+def _confidence(aligned: Sequence[dict[str, Any]]) -> float:
+    """Mean probability over the text tokens; 0 where there are none."""
+    tokens = sum(len(word["tokens"]) for word in aligned)
+    return float(sum(word["probability"] * len(word["tokens"]) for word in aligned) / tokens) if tokens else 0.0
+
+
+def _shorten_at_sentence_ends(aligned: list[dict[str, Any]]) -> None:
+    """Alignment lets the word at a sentence's border swallow the pause: hold it to twice the median word, as OpenAI's Whisper does."""
+    lengths = [word["end"] - word["start"] for word in aligned if word["end"] > word["start"]]
+    longest = 2 * min(_MAX_MEDIAN_S, float(np.median(lengths))) if lengths else 0.0
+    for previous, word in itertools.pairwise(aligned):
+        if word["end"] - word["start"] <= longest:
+            continue
+        if word["word"] in _SENTENCE_ENDS:
+            word["end"] = word["start"] + longest
+        elif previous["word"] in _SENTENCE_ENDS:
+            word["start"] = word["end"] - longest
+
+
+def _word(aligned: dict[str, Any], seconds: float) -> Word:
+    start = min(float(aligned["start"]), seconds)
+    end = min(max(float(aligned["end"]), start), seconds)
+    return Word(start=start, end=end, text=str(aligned["word"]), probability=float(aligned["probability"]))
