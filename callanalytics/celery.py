@@ -18,6 +18,7 @@ QUEUES = ("analysis", "analysis.gpu", "delivery", "maintenance")
 LONGEST_TASK_S = 12 * 3600
 """Redis hands a message out again after this: longer than any call takes (4 h of audio at a third of its length, and slow neighbours)."""
 
+SWEEP = "worker.calls_sweep"
 SWEEP_EVERY_S = 15.0
 
 
@@ -53,9 +54,11 @@ def _application() -> Celery:
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
+        # Engines are built when a process starts; Celery would take one that is silent for 4 s for dead.
+        worker_proc_alive_timeout=180,
         beat_schedule_filename=str(settings.CALLANALYTICS_HOME / "beat-schedule"),
         # A sweep that waited through the next one is not worth running.
-        beat_schedule={"sweep": {"task": "worker.calls_sweep", "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}}},
+        beat_schedule={"sweep": {"task": SWEEP, "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}}},
     )
     application.autodiscover_tasks(["worker"])
     return application

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ MAX_PEAKS_A_SECOND = 50
 def write_playback(recording: Recording, target: Path) -> None:
     """Write the recording as AAC in an `.m4a` whose index comes first, so that a browser can seek before it has everything."""
     layout = "stereo" if recording.channels == 2 else "mono"
-    with _draft(target) as draft, av.open(str(draft), "w", format="ipod", options={"movflags": "+faststart"}) as container:
+    with av.open(str(target), "w", format="ipod", options={"movflags": "+faststart"}) as container:
         # The fast coefficient search takes 0.4 of the default's time, and came closer to the original on a telephone call.
         stream = container.add_stream(
             "aac", rate=SAMPLE_RATE, layout=layout, bit_rate=BITS_A_CHANNEL * recording.channels, options={"aac_coder": "fast"}
@@ -49,20 +48,7 @@ def write_peaks(recording: Recording, target: Path) -> None:
     seconds = max(recording.seconds, 1 / SAMPLE_RATE)
     stretch = max(round(SAMPLE_RATE / MAX_PEAKS_A_SECOND), round(seconds * SAMPLE_RATE / MAX_PEAKS))
     found = [_peaks(recording, channel, stretch) for channel in range(recording.channels)]
-    with _draft(target) as draft:
-        draft.write_text(json.dumps({"per_second": SAMPLE_RATE / stretch, "channels": found}, separators=(",", ":")))
-
-
-@contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """A file beside the target that takes its place when it is whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.draft")
-    try:
-        yield draft
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    target.write_text(json.dumps({"per_second": SAMPLE_RATE / stretch, "channels": found}, separators=(",", ":")))
 
 
 def _blocks(recording: Recording) -> Iterator[NDArray[np.int16]]:
