@@ -84,8 +84,8 @@ class FasterWhisperTranscriber:
 
     def _encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:
         """Encoder output per window, each [1500, d]. On a CPU one by one: as fast, less memory, and no window can touch another's bits."""
-        heard, self._heard = self._heard, {}
-        known = {index: heard[id(window)][1] for index, window in enumerate(windows) if id(window) in heard}
+        heard = {index: self._heard.pop(id(window), None) for index, window in enumerate(windows)}
+        known = {index: kept[1] for index, kept in heard.items() if kept is not None}
         fresh = [index for index in range(len(windows)) if index not in known]
         size = 1 if self._on_cpu else self._config.batch
         for first in range(0, len(fresh), size):
