@@ -164,6 +164,7 @@ class EnginesConfig:
     diarizer: str = "ge2e"
     transcriber: str = "faster-whisper"
     pitch: str = "swift-f0"
+    sentence: str = "minilm"
     tone: str = "encoder-head"
     wording: str = "minilm-head"
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from analysis import __version__
-from analysis.ports import Progress as Progress
 from analysis.steps import decode, effort, flags, fuse, measures, roles, segments, speech, tone, transcribe, voices, wording
 from analysis.values import CallAnalysis, GivenParties, Provenance, Scoring, ScoringMode
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.config import Config
-    from analysis.ports import Engines
+    from analysis.ports import Engines, Progress
     from analysis.values import Recording
 
 STEP_SHARES: Mapping[str, float] = {
@@ -105,21 +104,26 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
             progress=progress,
         )
     with clock.step("roles"):
-        cast = roles.assign(split, transcript, options.parties, config.roles)
+        cast = roles.assign(split, transcript, given=options.parties, config=config.roles)
     with clock.step("measures") as progress:
         plain = (
-            {} if mode is ScoringMode.NONE else measures.measure(recording, split.voices, transcript.utterances, engines.pitch, progress)
+            {}
+            if mode is ScoringMode.NONE
+            else measures.measure(recording, split.voices, utterances=transcript.utterances, pitch=engines.pitch, progress=progress)
         )
-        overall = measures.overall(recording, split.voices, cast)
-        signs = () if mode is ScoringMode.NONE else effort.find(transcript, cast, split.voices, config.measures)
+        overall = measures.overall(recording, split.voices, cast=cast)
+        signs = () if mode is ScoringMode.NONE else effort.find(transcript, cast, voices=split.voices, config=config.measures)
     with clock.step("wording"):
-        worded = wording.score(cast, transcript, engines.wording, options.scoring)
+        worded = wording.score(cast, transcript, model=engines.wording, scoring=options.scoring)
     with clock.step("tone"):
-        toned = tone.score(cast, plain, engines.tone, engines.transcriber.encoder, config.tone, options.scoring)
+        toned = tone.score(
+            cast, plain, model=engines.tone, encoder=engines.transcriber.encoder, config=config.tone, scoring=options.scoring
+        )
     with clock.step("flags"):
-        moments = fuse.moments(transcript.utterances, cast, plain, toned, worded, signs, options.scoring, config)
+        parts = fuse.Parts(plain, toned, worded, signs)
+        moments = fuse.moments(transcript.utterances, cast, parts=parts, scoring=options.scoring, config=config)
         stretches = segments.find(moments, config.segments)
-        raised = flags.find(moments, stretches, signs, options.scoring, config.flags)
+        raised = flags.find(moments, stretches, signs=signs, scoring=options.scoring, config=config)
     return CallAnalysis(
         recording=recording,
         snr_db=speech.snr_db(spoken),

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from analysis import heads
 from analysis.errors import AnalysisError
+from analysis.ports import Engines
+
+if TYPE_CHECKING:
+    from analysis.config import Config
+    from analysis.ports import ToneModel, Transcriber
 
 ENGINES: dict[str, dict[str, str]] = {
     "decoder": {
@@ -35,3 +41,30 @@ def engine_class(port: str, name: str) -> Any:
         raise AnalysisError(f"unknown {port} engine {name!r}; known are {', '.join([*table, *found])}", permanent=True)
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def build(config: Config) -> Engines:
+    """Every engine the configuration names, with its weights loaded: seconds of work, done once per process.
+
+    Raises AnalysisError on an unknown name and on missing or damaged weights.
+    """
+    named = config.engines
+    transcriber: Transcriber = engine_class("transcriber", named.transcriber)(config)
+    sentences = engine_class("sentence", named.sentence)(config)
+    return Engines(
+        decoders=tuple(engine_class("decoder", name)(config) for name in named.decoders),
+        speech=engine_class("speech", named.speech)(config),
+        diarizer=engine_class("diarizer", named.diarizer)(config),
+        transcriber=transcriber,
+        pitch=engine_class("pitch", named.pitch)(config),
+        tone=_tone_model(config, transcriber.encoder),
+        wording=engine_class("wording", named.wording)(config, sentences),
+    )
+
+
+def _tone_model(config: Config, encoder: str) -> ToneModel | None:
+    """The head trained on this encoder's frames; None where there is none, and tone abstains."""
+    if not heads.has_head(f"tone-{encoder}"):
+        return None
+    model: ToneModel = engine_class("tone", config.engines.tone)(config, encoder)
+    return model

@@ -35,15 +35,16 @@ ANNOUNCEMENT_GAP_S = 90.0
 """Announcements closer than this belong to one wait."""
 
 FUNCTION_WORDS = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "a an and are as at be been but by can could did do does don for from get got had has have he her him his how i if in is "
         "it its just like ll me my no not of oh okay on or our out re s she so some sure t thank thanks that the their them then "
-        "there they this to um uh up us ve very was we well were what when where which who will with would yeah yes you your "
-    ).split()
+        "there they this to um uh up us ve very was we well were what when where which who will with would yeah yes you your ",
+    )
 )
 
 
-def find(transcript: Transcript, cast: Cast, voices: Sequence[Voice], config: MeasuresConfig) -> tuple[EffortSign, ...]:
+def find(transcript: Transcript, cast: Cast, *, voices: Sequence[Voice], config: MeasuresConfig) -> tuple[EffortSign, ...]:
     """Every sign in the order of its time, each with the words it rests on. Signs in words are read in English only."""
     signs = [*_silences(voices, config.long_silence_s)]
     if transcript.language in cues.LANGUAGES:

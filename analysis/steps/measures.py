@@ -66,7 +66,7 @@ def union(spans: Iterable[Span]) -> list[Span]:
 
 
 def measure(
-    recording: Recording, voices: Sequence[Voice], utterances: Sequence[Utterance], pitch: PitchTracker, progress: Progress
+    recording: Recording, voices: Sequence[Voice], *, utterances: Sequence[Utterance], pitch: PitchTracker, progress: Progress
 ) -> dict[int, PlainMeasures]:
     """Plain measures by utterance id. Levels are dBFS (a full-scale square wave is 0), pitch is the median F0 in Hz."""
     channels = {voice.id: voice.channel for voice in voices}
@@ -89,7 +89,7 @@ def measure(
     return measured
 
 
-def overall(recording: Recording, voices: Sequence[Voice], cast: Cast) -> CallMeasures:
+def overall(recording: Recording, voices: Sequence[Voice], *, cast: Cast) -> CallMeasures:
     """Shares of the recording, silences and interruptions.
 
     Silence is where no voice speaks; the longest one may be before the first word or after the last. A party interrupts when it starts a

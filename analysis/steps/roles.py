@@ -26,7 +26,7 @@ TEMPER = 0.6
 OPPOSITE = {Party.AGENT: Party.CUSTOMER, Party.CUSTOMER: Party.AGENT}
 
 
-def assign(split: VoiceSplit, transcript: Transcript, given: GivenParties, config: RolesConfig) -> Cast:
+def assign(split: VoiceSplit, transcript: Transcript, *, given: GivenParties, config: RolesConfig) -> Cast:
     """Give every voice a role. A voice under `config.min_confidence` stays unknown; more than two voices are scored for nobody."""
     announcements = frozenset(utterance.id for utterance in transcript.utterances if is_announcement(utterance.text))
     spoken = tuple(utterance for utterance in transcript.utterances if utterance.id not in announcements)

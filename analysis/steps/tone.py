@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def score(
-    cast: Cast, plain: Mapping[int, PlainMeasures], model: ToneModel | None, encoder: str, config: ToneConfig, scoring: Scoring
+    cast: Cast, plain: Mapping[int, PlainMeasures], *, model: ToneModel | None, encoder: str, config: ToneConfig, scoring: Scoring
 ) -> dict[int, Tone | Abstention]:
     """Tone or an abstention for each utterance of the confirmed customer, by id; empty where no customer is confirmed.
 

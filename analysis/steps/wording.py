@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SCORED = frozenset({ScoringMode.FULL, ScoringMode.WORDS})
 
 
-def score(cast: Cast, transcript: Transcript, model: WordingModel, scoring: Scoring) -> dict[int, Wording]:
+def score(cast: Cast, transcript: Transcript, *, model: WordingModel, scoring: Scoring) -> dict[int, Wording]:
     """Wording by utterance id, of the confirmed customer in a language the model knows; empty where words may not be scored."""
     if scoring.mode not in SCORED or cast.customer is None:
         return {}

@@ -1,0 +1,71 @@
+"""Tone by a linear head over the transcriber's own encoder frames: `analysis/weights/tone-<encoder>.*` (file format in analysis.heads)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from analysis.heads import WEIGHTS, load_head
+from analysis.values import Tone
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from analysis.config import Config
+    from analysis.values import CustomerVoice, FloatArray, Utterance
+
+CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
+DIGITS = 4
+
+
+class EncoderHeadToneModel:
+    """Class probabilities by softmax over the calibrated logits, arousal by a logistic row of its own."""
+
+    def __init__(self, _: Config, encoder: str, folder: Path = WEIGHTS) -> None:
+        self._head = load_head(f"tone-{encoder}", folder)
+        self._order = [self._head.card.classes.index(name) for name in CLASSES]
+
+    @property
+    def name(self) -> str:
+        return self._head.provenance
+
+    @property
+    def encoder(self) -> str:
+        return self._head.card.encoder
+
+    @property
+    def licence(self) -> str:
+        return self._head.card.license
+
+    @property
+    def commercial_use(self) -> bool:
+        return self._head.card.commercial_use
+
+    def score(self, voice: CustomerVoice) -> list[Tone]:
+        """One tone per utterance of the customer. Every utterance must carry pooled frames."""
+        if not voice.utterances:
+            return []
+        features = np.stack([_features(utterance) for utterance in voice.utterances])
+        shares = softmax(self._head.logits(features)[:, self._order], axis=1)
+        arousal = expit(self._head.arousal_logits(features))
+        return [_tone(row, float(level)) for row, level in zip(shares.tolist(), arousal, strict=True)]
+
+
+def _tone(shares: list[float], arousal: float) -> Tone:
+    return Tone(**dict(zip(CLASSES, _rounded(shares), strict=True)), arousal=round(arousal, DIGITS))
+
+
+def _features(utterance: Utterance) -> FloatArray:
+    if utterance.pooled is None:
+        raise ValueError(f"utterance {utterance.id} carries no encoder frames")
+    return np.concatenate([utterance.pooled.mean, utterance.pooled.std]).astype(np.float32)
+
+
+def _rounded(shares: list[float]) -> list[float]:
+    """Rounded so that they still sum to 1: the largest takes the rest."""
+    kept = [round(share, DIGITS) for share in shares]
+    largest = kept.index(max(kept))
+    kept[largest] = round(kept[largest] + 1.0 - sum(kept), DIGITS)
+    return kept

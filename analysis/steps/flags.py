@@ -1,0 +1,153 @@
+"""Stretches and signs → flags with the evidence they stand on, as a reducer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from analysis.values import (
+    BaselineChange,
+    EffortSign,
+    Evidence,
+    Flag,
+    FrustrationSegment,
+    Measures,
+    Moment,
+    Quote,
+    ScoringMode,
+    Span,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from analysis.config import Config
+    from analysis.values import Scoring
+
+FRUSTRATION_RULE, FRUSTRATION_VERSION = "high_frustration", "high_frustration/1"
+EFFORT_RULE, EFFORT_VERSION = "high_effort", "high_effort/1"
+QUOTES = 3
+SCORED = frozenset({ScoringMode.FULL, ScoringMode.WORDS})
+
+Item = Moment | EffortSign | FrustrationSegment
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsState:
+    """What a later flag may quote."""
+
+    scoring: Scoring
+    config: Config
+    moments: tuple[Moment, ...] = ()
+    signs: tuple[EffortSign, ...] = ()
+
+
+def start(scoring: Scoring, config: Config) -> FlagsState:
+    return FlagsState(scoring, config)
+
+
+def push(state: FlagsState, item: Item) -> tuple[FlagsState, tuple[Flag, ...]]:
+    """Take a moment, a sign or a stretch; a stretch comes after the moments it holds and the signs within it."""
+    if isinstance(item, Moment):
+        return replace(state, moments=(*state.moments, item)), ()
+    if isinstance(item, EffortSign):
+        return replace(state, signs=(*state.signs, item)), ()
+    return state, _frustration_flags(state, item)
+
+
+def finish(state: FlagsState) -> tuple[Flag, ...]:
+    """The flag for effort, which counts over the whole call."""
+    rules = state.config.flags
+    if state.scoring.mode is ScoringMode.NONE or len(state.signs) < rules.effort_signs:
+        return ()
+    return (_effort_flag(state, sorted(state.signs, key=lambda sign: sign.at)),)
+
+
+def find(
+    moments: Sequence[Moment], stretches: Sequence[FrustrationSegment], *, signs: Sequence[EffortSign], scoring: Scoring, config: Config
+) -> tuple[Flag, ...]:
+    """All flags of a call, in order of their start."""
+    state = replace(start(scoring, config), moments=tuple(moments), signs=tuple(signs))
+    found: list[Flag] = []
+    for stretch in stretches:
+        state, raised = push(state, stretch)
+        found.extend(raised)
+    return tuple(sorted((*found, *finish(state)), key=lambda flag: (flag.start, flag.rule)))
+
+
+def _frustration_flags(state: FlagsState, stretch: FrustrationSegment) -> tuple[Flag, ...]:
+    rules, limits = state.config.flags, state.config.segments
+    if state.scoring.mode not in SCORED or stretch.peak < rules.min_peak:
+        return ()
+    within = [moment for moment in state.moments if moment.utterance.id in stretch.utterances]
+    evidence = Evidence(
+        quotes=tuple(_quote(moment) for moment in _strongest(within)),
+        change=_change(moment.measures for moment in within),
+        effort=tuple(sign for sign in state.signs if stretch.start <= sign.at < stretch.end),
+        rule_version=FRUSTRATION_VERSION,
+        thresholds={"rise": limits.rise, "hold": limits.hold, "min_peak": rules.min_peak, "high_peak": rules.high_peak},
+        clip=_clip(stretch.span, rules.clip_margin_s),
+    )
+    severity = "high" if stretch.peak >= rules.high_peak else "medium"
+    return (Flag(FRUSTRATION_RULE, stretch.start, stretch.end, severity, evidence),)
+
+
+def _effort_flag(state: FlagsState, signs: Sequence[EffortSign]) -> Flag:
+    rules = state.config.flags
+    quoted = {sign.utterance for sign in signs}
+    moments = [moment for moment in state.moments if moment.utterance.id in quoted]
+    span = Span(signs[0].at, max([signs[-1].at + 1.0, *(moment.utterance.end for moment in moments)]))
+    evidence = Evidence(
+        quotes=tuple(_quote(moment) for moment in moments[:QUOTES]),
+        change=None,
+        effort=tuple(signs),
+        rule_version=EFFORT_VERSION,
+        thresholds={"effort_signs": float(rules.effort_signs)},
+        clip=_clip(span, rules.clip_margin_s),
+    )
+    severity = "high" if len(signs) >= 2 * rules.effort_signs else "medium"
+    return Flag(EFFORT_RULE, span.start, span.end, severity, evidence)
+
+
+def _strongest(moments: Iterable[Moment]) -> list[Moment]:
+    """The most frustrated moments, in the order they were spoken."""
+    ranked = sorted(moments, key=_probability, reverse=True)[:QUOTES]
+    return sorted(ranked, key=lambda moment: moment.utterance.start)
+
+
+def _probability(moment: Moment) -> float:
+    frustration = moment.frustration
+    return 0.0 if frustration is None or frustration.probability is None else frustration.probability
+
+
+def _quote(moment: Moment) -> Quote:
+    said, frustration = moment.utterance, moment.frustration
+    return Quote(
+        utterance=said.id,
+        start=said.start,
+        end=said.end,
+        text=said.text,
+        probability=None if frustration is None else frustration.probability,
+        contributions=None if frustration is None else frustration.contributions,
+    )
+
+
+def _change(measured: Iterable[Measures | None]) -> BaselineChange | None:
+    """The largest change of each measure, up or down; None where there was no baseline to compare with."""
+    known = [measures for measures in measured if measures is not None and measures.baseline_s > 0.0]
+    if not known:
+        return None
+    return BaselineChange(
+        loudness_db=_largest(measures.loudness_change_db for measures in known),
+        pitch_semitones=_largest(measures.pitch_change_semitones for measures in known),
+        rate_wps=_largest(measures.rate_change_wps for measures in known),
+        baseline_s=max(measures.baseline_s for measures in known),
+    )
+
+
+def _largest(changes: Iterable[float | None]) -> float | None:
+    return max((change for change in changes if change is not None), key=abs, default=None)
+
+
+def _clip(span: Span, margin_s: float) -> Span:
+    return Span(max(0.0, span.start - margin_s), span.end + margin_s)
