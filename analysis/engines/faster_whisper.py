@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from analysis.config import TranscribeConfig
+    from analysis.config import Config, TranscribeConfig
     from analysis.values import FloatArray
 
 _FRAME = 320
@@ -44,14 +44,14 @@ class FasterWhisperTranscriber:
 
     frame_rate = SAMPLE_RATE / _FRAME
 
-    def __init__(self, config: TranscribeConfig) -> None:
-        self._config = config
-        weights = config.weights or resolver.default_name()
-        folder = resolver.locate(weights, allow_download=config.allow_download)
+    def __init__(self, config: Config) -> None:
+        self._config = config.transcribe
+        weights = self._config.weights or resolver.default_name()
+        folder = resolver.locate(weights, allow_download=self._config.allow_download)
         digest = resolver.digest(folder / "model.bin")
         label = resolver.known_name(digest) or (weights if weights in resolver.SETS else f"sha256-{digest[:12]}")
-        compute_type = _compute_type(config)
-        self._model = _load(folder, config, compute_type)
+        compute_type = _compute_type(self._config)
+        self._model = _load(folder, self._config, compute_type)
         self._on_cpu = self._model.model.device == "cpu"
         self._heard: dict[int, tuple[FloatArray, FloatArray]] = {}
         self.encoder = f"whisper-{label}"
