@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from callanalytics.calls.services import call_retry
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from callanalytics.calls.ingest import NewCall, call_ingest
 from callanalytics.calls.models import Call, CallStatus, Notice
+from callanalytics.calls.services import NewCall, call_ingest, call_retry
 from callanalytics.people.models import Agent, Queue, Team, User
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def samples_ingest() -> list[Call]:
     calls = [_ingested(script, folder / script["file"], began + APART * place) for place, script in enumerate(scripts)]
     for call in calls:
         if call.status == CallStatus.FAILED:
-            call_retry(call.id, user=User.objects.get(username=USER))
+            call_retry(user=User.objects.get(username=USER), call_id=call.id)
     return calls
 
 
