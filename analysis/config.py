@@ -44,11 +44,22 @@ class SpeechConfig:
 @dataclass(frozen=True, slots=True)
 class VoicesConfig:
     window_s: float = 1.2
-    hop_s: float = 0.2
+    hop_s: float = 0.4
+    """Seconds from window to window; 0.2 costs twice the time and finds no more (docs/models/voices.md)."""
     max_windows: int = 2000
     """Windows that are clustered; the rest is assigned to the centroids."""
     identical_correlation: float = 0.999
     """Two channels this alike are one mono recording."""
+    same_voice_similarity: float = 0.82
+    """Cosine between the mean embeddings of two clusters from which they are one speaker (docs/models/voices.md)."""
+    third_voice_similarity: float = 0.84
+    """Three clusters are three speakers when no two are this similar ..."""
+    third_voice_fit: float = 0.94
+    """... and their silhouette is at least this share of that of two clusters."""
+    min_windows: int = 8
+    """Windows of speech under which a mono call is not split (about 3 s)."""
+    min_voice_s: float = 3.0
+    """Least speech of a third voice; under it, it is an odd sound of one of the two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,94 @@
+"""What a browser needs to play a call: an AAC copy of the decoded audio, because browsers play neither GSM nor WMA, and waveform peaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+
+from analysis.values import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from analysis.values import Recording
+
+BIT_RATE = 32_000
+"""Bits a second of one channel: clear speech at 16 kHz."""
+
+BLOCK_S = 60.0
+"""Seconds read at once."""
+
+MAX_BUCKETS = 8000
+"""Most buckets of a channel, however long the call: twice the pixels of the widest screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """A drawable waveform: for each channel the largest magnitude of every bucket, 0-255 of full scale."""
+
+    buckets_per_second: float
+    channels: tuple[tuple[int, ...], ...]
+
+    def as_json(self) -> dict[str, float | list[list[int]]]:
+        return {"buckets_per_second": self.buckets_per_second, "channels": [list(channel) for channel in self.channels]}
+
+
+def write(recording: Recording, path: Path) -> None:
+    """Write the recording as AAC-LC in MP4 with its index first, so that a browser can seek before the whole file has arrived.
+
+    Raises OSError where the file cannot be written; what was written of it by then is removed.
+    """
+    try:
+        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            _encode(recording, container)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def peaks(recording: Recording, buckets_per_second: float = 20.0) -> Peaks:
+    """The waveform in at most `MAX_BUCKETS` buckets; a longer call gets longer buckets. The last bucket may be shorter."""
+    frames = round(recording.seconds * SAMPLE_RATE)
+    width = max(round(SAMPLE_RATE / buckets_per_second), -(-frames // MAX_BUCKETS), 1)
+    found: list[list[int]] = [[] for _ in range(recording.channels)]
+    for block in _blocks(recording, frames=max(round(BLOCK_S * SAMPLE_RATE) // width, 1) * width):
+        for channel, samples in enumerate(block):
+            found[channel] += _magnitudes(samples, width)
+    return Peaks(SAMPLE_RATE / width, tuple(tuple(channel) for channel in found))
+
+
+def _blocks(recording: Recording, *, frames: int) -> Iterator[NDArray[np.float32]]:
+    """The recording in order, shape [channels, up to `frames`]."""
+    total = round(recording.seconds * SAMPLE_RATE)
+    for first in range(0, total, frames):
+        last = min(first + frames, total)
+        yield np.stack([recording.audio(channel, first / SAMPLE_RATE, last / SAMPLE_RATE) for channel in range(recording.channels)])
+
+
+def _magnitudes(samples: NDArray[np.float32], width: int) -> list[int]:
+    padded = np.pad(np.abs(samples), (0, -len(samples) % width))
+    levels = np.minimum(np.rint(padded.reshape(-1, width).max(axis=1) * 255.0), 255.0)
+    return [int(level) for level in levels]
+
+
+def _encode(recording: Recording, container: Any) -> None:
+    layout = "stereo" if recording.channels == 2 else "mono"
+    stream = container.add_stream("aac", rate=SAMPLE_RATE, layout=layout, bit_rate=BIT_RATE * recording.channels)
+    written = 0
+    for block in _blocks(recording, frames=round(BLOCK_S * SAMPLE_RATE)):
+        container.mux(stream.encode(_frame(block, layout, written)))
+        written += block.shape[1]
+    container.mux(stream.encode(None))
+
+
+def _frame(block: NDArray[np.float32], layout: str, at: int) -> Any:
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout)
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, at, Fraction(1, SAMPLE_RATE)
+    return frame
