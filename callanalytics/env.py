@@ -32,6 +32,8 @@ class Environment:
     """A proxy of ours sets X-Forwarded-Proto; believed only then."""
     database: dict[str, Any]
     broker_url: str
+    analysis_queue: str
+    """`analysis`, or `analysis.gpu` where workers with a GPU take the calls."""
     redis_url: str
     media_root: Path
     """Made with its `incoming` folder, where uploads land."""
@@ -63,6 +65,7 @@ def read(env: environ.Env | None = None) -> Environment:
         behind_proxy=env.bool("CALLANALYTICS_BEHIND_PROXY", default=False),
         database=env.db_url("DATABASE_URL", default=f"sqlite:///{home / 'callanalytics.sqlite3'}"),
         broker_url=env.str("CELERY_BROKER_URL", default="filesystem://"),
+        analysis_queue=env.str("CALLANALYTICS_ANALYSIS_QUEUE", default="analysis"),
         redis_url=env.str("REDIS_URL", default=""),
         media_root=media,
         static_root=Path(env.str("CALLANALYTICS_STATIC_ROOT", default=str(home / "static"))),

@@ -161,6 +161,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "EXCEPTION_HANDLER": "callanalytics.api.errors.answered",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 
@@ -177,6 +178,7 @@ SAME_AUDIO_HOURS = 24
 
 BROKER_FOLDER = ENV.home / "broker"
 CELERY_BROKER_URL = ENV.broker_url
+ANALYSIS_QUEUE = ENV.analysis_queue
 
 LOGGING = {
     "version": 1,

@@ -69,7 +69,10 @@ class Call(models.Model):
     file_name = models.CharField(max_length=255)
     channels = models.JSONField(default=list, blank=True, help_text="Who is on which channel, in order; empty where nobody said.")
     voices = models.JSONField(default=list, blank=True, help_text="Who each voice is, by a person's correction; empty where there is none.")
-    language = models.CharField(max_length=16, blank=True)
+    language = models.CharField(max_length=16, blank=True, help_text="As given or as heard.")
+    language_given = models.CharField(
+        max_length=16, blank=True, help_text="Told by who handed the call in; empty lets the analysis hear it."
+    )
     notice = models.CharField(max_length=10, choices=Notice, default=Notice.UNKNOWN)
     objected = models.BooleanField(default=False, help_text="The caller objected: transcribed and measured, never scored for emotion.")
     scoring = models.CharField(
@@ -257,6 +260,9 @@ class Flag(models.Model):
     peak = models.FloatField(null=True, help_text="Highest P(frustrated) in it; null for rules without emotion.")
     main_part = models.CharField(max_length=20, blank=True, help_text="The part that adds the most log-odds: tone, wording, effort ...")
     status = models.CharField(max_length=10, choices=FlagStatus, default=FlagStatus.OPEN)
+    retracted_from = models.CharField(
+        max_length=10, choices=FlagStatus, blank=True, help_text="What it was before, should it be found again."
+    )
     retracted_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,0 +1,110 @@
+"""What people change about a call: its objection, who is who, another attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from analysis.values import Party
+from callanalytics.calls import files
+from callanalytics.calls.flagging import flag_retract
+from callanalytics.calls.lease import call_requeue
+from callanalytics.calls.models import AnalysisRun, Call, CallStatus, Flag
+from callanalytics.calls.redaction import emotion_withdraw
+from callanalytics.calls.selectors import call_to_supervise
+from callanalytics.errors import ApplicationError
+from callanalytics.events.services import event_record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from callanalytics.people.models import User
+
+OTHER: Mapping[Party, Party] = {Party.AGENT: Party.CUSTOMER, Party.CUSTOMER: Party.AGENT, Party.UNKNOWN: Party.UNKNOWN}
+
+
+def call_retry(*, user: User, call_id: UUID) -> Call:
+    """Analyse a failed or finished call again. Raises ApplicationError `conflict` where it is on its way already."""
+    call = call_to_supervise(user=user, call_id=call_id)
+    with transaction.atomic():
+        locked = _locked(call)
+        if locked.status not in (CallStatus.FAILED, CallStatus.DONE):
+            raise ApplicationError(f"The call is {locked.status} already; wait for its result.", code="conflict")
+        call_requeue(locked, actor=user, why="retry")
+    return _fresh(call)
+
+
+def call_objection_set(*, user: User, call_id: UUID, objected: bool) -> Call:
+    """Record that the caller objects to scoring, or that this was a mistake.
+
+    With an objection every emotion value of the call is gone at once, and the call is analysed again for its measures alone.
+    """
+    call = call_to_supervise(user=user, call_id=call_id)
+    with transaction.atomic():
+        objection_apply(_locked(call), objected=objected, actor=user)
+    return _fresh(call)
+
+
+def objection_apply(call: Call, *, objected: bool, actor: User | None) -> None:
+    """The change itself, inside the caller's transaction and without asking for rights. Nothing happens where nothing changes."""
+    if call.objected == objected:
+        return
+    Call.objects.filter(id=call.id).update(objected=objected)
+    event_record(type="call.objection", subject=call.id, team=call.team, payload={"objected": objected}, actor=actor)
+    if objected:
+        for flag in Flag.objects.filter(call=call, peak__isnull=False, status__in=Flag.STANDING):
+            flag_retract(flag, "the caller objected to scoring", actor=actor)
+        emotion_withdraw(call)
+    if call.status in (CallStatus.DONE, CallStatus.RUNNING):
+        call_requeue(call, actor=actor, why="objection" if objected else "objection withdrawn")
+
+
+def call_swap_roles(*, user: User, call_id: UUID) -> Call:
+    """Exchange agent and customer, and analyse again with that correction, which stands above everything else known of the roles.
+
+    What was scored was the agent's voice, so those values are gone at once. Raises ApplicationError `conflict` before it is analysed.
+    """
+    call = call_to_supervise(user=user, call_id=call_id)
+    with transaction.atomic():
+        locked = _locked(call)
+        voices = swapped(_parties_found(locked))
+        Call.objects.filter(id=call.id).update(voices=voices)
+        emotion_withdraw(locked)
+        event_record(type="call.roles_swapped", subject=call.id, team=call.team, payload={"voices": voices}, actor=user)
+        call_requeue(locked, actor=user, why="roles swapped")
+    return _fresh(call)
+
+
+def swapped(parties: list[Party]) -> list[Party]:
+    """Parties by voice id, exchanged. Of two voices one unknown takes the place that is free; two unknown become agent and customer."""
+    exchanged = [OTHER[party] for party in parties]
+    if len(exchanged) == 1:
+        return [Party.CUSTOMER if party is Party.UNKNOWN else party for party in exchanged]
+    if len(exchanged) == 2 and Party.UNKNOWN in exchanged:
+        first, second = exchanged
+        if first is second:
+            return [Party.AGENT, Party.CUSTOMER]
+        return [OTHER[second], second] if first is Party.UNKNOWN else [first, OTHER[first]]
+    return exchanged
+
+
+def _parties_found(call: Call) -> list[Party]:
+    """Who each voice was taken for in the current run, by voice id."""
+    run = AnalysisRun.objects.filter(call=call, current=True).first()
+    if call.status != CallStatus.DONE or run is None or not run.document:
+        raise ApplicationError("Agent and customer can be swapped once the call is analysed.", code="conflict")
+    parties = files.document_read(run.document)["parties"]
+    if not parties:
+        raise ApplicationError("Nobody speaks in this call, so there is nobody to swap.", code="conflict")
+    found = {entry["voice"]: Party(entry["party"]) for entry in parties}
+    return [found.get(voice, Party.UNKNOWN) for voice in range(max(found) + 1)]
+
+
+def _locked(call: Call) -> Call:
+    return Call.objects.select_related("team").select_for_update(of=("self",)).get(id=call.id)
+
+
+def _fresh(call: Call) -> Call:
+    return Call.objects.select_related("team", "agent", "queue", "recording").get(id=call.id)

@@ -1,0 +1,200 @@
+"""Takes a recording in: a file on disk and a queued call, or the call that is already there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, BinaryIO
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from uuid6 import uuid7
+
+from analysis.values import Party
+from callanalytics.calls import files, queueing
+from callanalytics.calls.corrections import objection_apply
+from callanalytics.calls.models import Call, Direction, Notice, Recording
+from callanalytics.errors import ApplicationError
+from callanalytics.events.services import event_record
+from callanalytics.people.models import Agent, Queue, ScoringChoice, Team, User
+from callanalytics.people.selectors import access_for
+from callanalytics.people.services import team_unassigned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from callanalytics.calls.files import Staged
+
+MAX_CHANNELS = 2
+REFERENCE_MAX = 120
+LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """What is known of a call that comes in. Without a team it is the agent's, else the queue's, else `Unassigned`."""
+
+    file_name: str
+    team: Team | None = None
+    external_id: str = ""
+    agent: Agent | None = None
+    queue: Queue | None = None
+    direction: str = ""
+    started_at: datetime | None = None
+    channels: tuple[str, ...] = ()
+    """Who is on which channel, in order, as in ("agent", "customer")."""
+    language: str = ""
+    notice: str = Notice.UNKNOWN
+    objected: bool = False
+    scoring: str = ""
+    customer_reference: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    call: Call
+    created: bool
+    """False where the same call was there before."""
+
+
+def call_ingest(source: BinaryIO | Path, details: NewCall, *, user: User | None) -> Ingested:
+    """Keep a recording and queue its analysis; `user` is None for the operator's command line.
+
+    Identity is (team, external id); without an external id, the same bytes in the same team within SAME_AUDIO_HOURS. Raises
+    ApplicationError: `forbidden` team, `invalid` field, empty file, `too_large`, or `conflict` (same external id, other audio).
+    """
+    team = _team(details)
+    if user is not None and not access_for(user).can_supervise(team.id):
+        raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
+    _check(details)
+    with files.staged(source, limit=settings.MAX_UPLOAD_BYTES) as staged:
+        _check_size(details.file_name, staged.size)
+        try:
+            return _kept(staged, details, team, user)
+        except IntegrityError:
+            # Another request with the same external id was faster: this one now finds its call, as same or as conflict.
+            return _kept(staged, details, team, user)
+
+
+def _team(details: NewCall) -> Team:
+    if details.team is not None:
+        return details.team
+    if details.agent is not None:
+        return details.agent.team
+    if details.queue is not None and details.queue.team is not None:
+        return details.queue.team
+    return team_unassigned()
+
+
+def _check(details: NewCall) -> None:
+    for field, value, known in (
+        ("notice", details.notice, Notice.values),
+        ("direction", details.direction, Direction.values),
+        ("scoring", details.scoring, ["", *ScoringChoice.values]),
+    ):
+        if value not in known:
+            raise ApplicationError(f"{field} is {value!r}; it must be one of {', '.join(filter(None, known))}.", field=field)
+    if details.language and not LANGUAGE.fullmatch(details.language):
+        raise ApplicationError("language is a code of two or three letters, as in en.", field="language")
+    if details.started_at is not None and timezone.is_naive(details.started_at):
+        raise ApplicationError("started_at needs a time zone, as in 2026-01-31T09:30:00Z.", field="started_at")
+    if len(details.channels) > MAX_CHANNELS or not set(details.channels) <= set(Party):
+        raise ApplicationError(
+            "channels names one or two parties, each agent, customer or unknown, as in agent,customer.", field="channels"
+        )
+    if len(details.channels) == MAX_CHANNELS and details.channels[0] == details.channels[1] != Party.UNKNOWN:
+        raise ApplicationError(f"channels names {details.channels[0]} twice.", field="channels")
+    for field, text in (("external_id", details.external_id), ("customer_reference", details.customer_reference)):
+        if len(text) > REFERENCE_MAX:
+            raise ApplicationError(f"{field} is longer than {REFERENCE_MAX} characters.", field=field)
+
+
+def _check_size(file_name: str, size: int) -> None:
+    if size == 0:
+        raise ApplicationError(f"{file_name} is empty; nothing was recorded, or the upload broke off. Send it again.", field="file")
+    if size > settings.MAX_UPLOAD_BYTES:
+        limit = settings.MAX_UPLOAD_BYTES / 1e9
+        raise ApplicationError(f"{file_name} is larger than {limit:.1f} GB; compress it (FLAC, Opus).", code="too_large", field="file")
+
+
+def _kept(staged: Staged, details: NewCall, team: Team, user: User | None) -> Ingested:
+    """File and row stand or fall together: the file takes its place as the last act of the transaction, and leaves if that fails."""
+    placed: list[str] = []
+    try:
+        with transaction.atomic(durable=True):
+            recording, new = _recording(staged, details, team)
+            existing = _existing(recording, details, team)
+            if existing is not None:
+                return _answered(existing, details, user)
+            call = _created(recording, details, user)
+            queueing.enqueue(call.id)
+            if new or not files.absolute(recording.file).exists():
+                placed.append(recording.file)
+                files.settle(staged.path, recording.file)
+            return Ingested(call, created=True)
+    except BaseException:
+        for file in placed:
+            if not Recording.objects.filter(file=file).exists():
+                files.remove(file)
+        raise
+
+
+def _recording(staged: Staged, details: NewCall, team: Team) -> tuple[Recording, bool]:
+    """The team's row of these bytes, locked to the end of the transaction: uploads of one file take turns, as do upload and erasure."""
+    recording_id = uuid7()
+    made = {
+        "id": recording_id,
+        "size": staged.size,
+        "file": files.recording_name(recording_id, details.file_name),
+        "original_name": details.file_name[:255],
+    }
+    return Recording.objects.select_for_update().get_or_create(team=team, sha256=staged.sha256, defaults=made)
+
+
+def _existing(recording: Recording, details: NewCall, team: Team) -> Call | None:
+    if not details.external_id:
+        since = timezone.now() - timedelta(hours=settings.SAME_AUDIO_HOURS)
+        return Call.objects.filter(recording=recording, created_at__gte=since).order_by("-created_at").first()
+    call = Call.objects.filter(team=team, external_id=details.external_id).first()
+    if call is not None and call.recording_id != recording.id:
+        raise ApplicationError(
+            f"The team {team} already has a call {details.external_id!r} with other audio. Delete that one first, or use another id.",
+            code="conflict",
+            field="external_id",
+        )
+    return call
+
+
+def _answered(call: Call, details: NewCall, user: User | None) -> Ingested:
+    """The call that is already there. An objection that comes with the second sending counts all the same."""
+    if details.objected and not call.objected:
+        objection_apply(call, objected=True, actor=user)
+        call.refresh_from_db()
+    return Ingested(call, created=False)
+
+
+def _created(recording: Recording, details: NewCall, user: User | None) -> Call:
+    call = Call.objects.create(
+        team=recording.team,
+        recording=recording,
+        external_id=details.external_id,
+        agent=details.agent,
+        queue=details.queue,
+        direction=details.direction,
+        started_at=details.started_at or timezone.now(),
+        file_name=details.file_name[:255],
+        channels=list(details.channels),
+        language=details.language,
+        language_given=details.language,
+        notice=details.notice,
+        objected=details.objected,
+        scoring=details.scoring,
+        customer_reference=details.customer_reference,
+        tags=list(details.tags),
+    )
+    payload = {"file": call.file_name, "external_id": call.external_id, "notice": call.notice, "objected": call.objected}
+    event_record(type="call.ingested", subject=call.id, team=call.team, payload=payload, actor=user)
+    return call

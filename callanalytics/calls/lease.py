@@ -1,0 +1,157 @@
+"""A call on its way: claimed by a conditional UPDATE, held by a lease, given back, failed, swept up."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from callanalytics.calls import queueing
+from callanalytics.calls.models import Call, CallStatus
+from callanalytics.events.services import event_record
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+    from callanalytics.people.models import User
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = (30, 120)
+"""Wait before the second and the third attempt: a full disk or a busy machine needs a moment."""
+NUDGE_AFTER_S = 300
+"""A queued call that no worker took for this long is announced again: its message was lost."""
+NUDGES_A_SWEEP = 500
+
+NOT_LEASED = {"lease_token": None, "lease_until": None}
+FRESH = {
+    **NOT_LEASED,
+    "status": CallStatus.QUEUED,
+    "attempts": 0,
+    "step": "",
+    "percent": 0,
+    "reason": "",
+    "next_attempt_at": None,
+    "nudged_at": None,
+}
+"""A call that is to be analysed from the start; whoever held it has lost its lease and stores nothing."""
+
+
+def call_claim(call_id: UUID, token: UUID) -> Call | None:
+    """Take a queued call for one worker; None where another has it, or it is not due, or it is gone. Counts an attempt."""
+    now = timezone.now()
+    taken = (
+        _due(now)
+        .filter(id=call_id)
+        .update(
+            status=CallStatus.RUNNING,
+            attempts=F("attempts") + 1,
+            lease_token=token,
+            lease_until=_lease_end(now),
+            next_attempt_at=None,
+            step="",
+            percent=0,
+            reason="",
+        )
+    )
+    return Call.objects.select_related("team", "agent", "queue", "recording").get(id=call_id) if taken else None
+
+
+def lease_renew(call_id: UUID, token: UUID) -> bool:
+    """Keep a claimed call for another LEASE_S; False where it was taken away, and the worker must stop."""
+    return _held(call_id, token).update(lease_until=_lease_end(timezone.now())) == 1
+
+
+def progress_report(call_id: UUID, token: UUID, *, step: str, percent: float) -> bool:
+    """Say where the analysis is, and renew its lease; False where that was lost."""
+    whole = min(100, max(0, int(percent)))
+    return _held(call_id, token).update(step=step, percent=whole, lease_until=_lease_end(timezone.now())) == 1
+
+
+def call_fail(call_id: UUID, token: UUID, message: str, *, permanent: bool) -> str | None:
+    """Record why an attempt failed: back to the queue for later, or failed for good. The new status, None where the lease was lost."""
+    with transaction.atomic():
+        call = _held(call_id, token).select_for_update().first()
+        if call is None:
+            return None
+        again = not permanent and call.attempts < settings.MAX_ATTEMPTS
+        _settle_attempt(call, message, again=again)
+    return CallStatus.QUEUED if again else CallStatus.FAILED
+
+
+def call_requeue_expired() -> int:
+    """The sweeper: calls whose worker went silent go back to the queue or fail with their reason; what waits is announced again.
+
+    Returns how many leases had run out. Safe to run anywhere, any number of times.
+    """
+    now = timezone.now()
+    expired = list(Call.objects.filter(status=CallStatus.RUNNING, lease_until__lt=now).values_list("id", "lease_token"))
+    returned = sum(_give_up(call_id, token, now) for call_id, token in expired if token is not None)
+    _nudge(now)
+    return returned
+
+
+def call_requeue(call: Call, *, actor: User | None, why: str) -> None:
+    """Analyse a call again from the start. Call it inside the transaction of what made that necessary."""
+    Call.objects.filter(id=call.id).update(**FRESH)
+    event_record(type="call.queued", subject=call.id, team=call.team, payload={"why": why}, actor=actor)
+    queueing.enqueue(call.id)
+
+
+def _give_up(call_id: UUID, token: UUID, now: datetime) -> bool:
+    """One expired lease; False where its worker came back or another sweeper was faster."""
+    with transaction.atomic():
+        call = _held(call_id, token).filter(lease_until__lt=now).select_for_update().first()
+        if call is None:
+            return False
+        again = call.attempts < settings.MAX_ATTEMPTS
+        at = f" at the step {call.step}" if call.step else ""
+        _settle_attempt(call, f"The worker stopped without a word{at}, attempt {call.attempts}.", again=again)
+    logger.warning("call %s: lease ran out%s, attempt %d", call_id, at, call.attempts)
+    return True
+
+
+def _settle_attempt(call: Call, message: str, *, again: bool) -> None:
+    """End an attempt, inside the caller's transaction. `nudged_at` is emptied, so that the sweeper announces it when it is due."""
+    wait = RETRY_AFTER_S[min(call.attempts, len(RETRY_AFTER_S)) - 1]
+    Call.objects.filter(id=call.id).update(
+        **NOT_LEASED,
+        status=CallStatus.QUEUED if again else CallStatus.FAILED,
+        reason=message[:500],
+        percent=0,
+        next_attempt_at=timezone.now() + timedelta(seconds=wait) if again else None,
+        nudged_at=None,
+    )
+    kind = "call.delayed" if again else "call.failed"
+    event_record(type=kind, subject=call.id, team=call.team, payload={"reason": message[:500], "attempt": call.attempts})
+
+
+def _nudge(now: datetime) -> None:
+    """Announce queued calls that are due and were not announced lately."""
+    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=now - timedelta(seconds=NUDGE_AFTER_S))
+    # A call that was only just made has its own message on the way.
+    fresh = Q(nudged_at__isnull=True, attempts=0, created_at__gt=now - timedelta(seconds=settings.LEASE_RENEW_S))
+    waiting = list(_due(now).filter(stale).exclude(fresh).order_by("created_at").values_list("id", flat=True)[:NUDGES_A_SWEEP])
+    Call.objects.filter(id__in=waiting).update(nudged_at=now)
+    for call_id in waiting:
+        queueing.enqueue(call_id)
+
+
+def _due(now: datetime) -> QuerySet[Call]:
+    return Call.objects.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now), status=CallStatus.QUEUED)
+
+
+def _held(call_id: UUID, token: UUID) -> QuerySet[Call]:
+    return Call.objects.filter(id=call_id, status=CallStatus.RUNNING, lease_token=token)
+
+
+def _lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.LEASE_S)

@@ -1,0 +1,33 @@
+"""Every change to a call, in one list; each lives in the module that its name belongs to."""
+
+from callanalytics.calls.corrections import call_objection_set, call_retry, call_swap_roles
+from callanalytics.calls.files import peaks_path, playback_path, recording_path, replaced_atomically
+from callanalytics.calls.flagging import flag_judge, flag_retract
+from callanalytics.calls.ingest import Ingested, NewCall, call_ingest
+from callanalytics.calls.lease import call_claim, call_fail, call_requeue, call_requeue_expired, lease_renew, progress_report
+from callanalytics.calls.mapping import GivenOptions, call_options
+from callanalytics.calls.storing import analysis_store
+
+__all__ = [
+    "GivenOptions",
+    "Ingested",
+    "NewCall",
+    "analysis_store",
+    "call_claim",
+    "call_fail",
+    "call_ingest",
+    "call_objection_set",
+    "call_options",
+    "call_requeue",
+    "call_requeue_expired",
+    "call_retry",
+    "call_swap_roles",
+    "flag_judge",
+    "flag_retract",
+    "lease_renew",
+    "peaks_path",
+    "playback_path",
+    "progress_report",
+    "recording_path",
+    "replaced_atomically",
+]

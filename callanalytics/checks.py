@@ -1,0 +1,57 @@
+"""System checks: settings that are each fine and wrong together, said before anyone is surprised by them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
+
+from analysis.config import load
+from analysis.errors import AnalysisError
+from callanalytics import weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RETRAIN = "Retrain them on data whose licence suits you with the scripts in training/."
+
+
+@register(Tags.files)
+def media_writable(**_kwargs: Any) -> Sequence[CheckMessage]:
+    if os.access(settings.MEDIA_ROOT, os.W_OK | os.X_OK):
+        return []
+    return [Error(f"{settings.MEDIA_ROOT} cannot be written.", hint="Set CALLANALYTICS_MEDIA_ROOT.", id="callanalytics.E001")]
+
+
+@register()
+def analysis_config_readable(**_kwargs: Any) -> Sequence[CheckMessage]:
+    if settings.ANALYSIS_CONFIG is None:
+        return []
+    try:
+        load(settings.ANALYSIS_CONFIG)
+    except AnalysisError as error:
+        return [Error(error.message, hint="Correct CALLANALYTICS_ANALYSIS_CONFIG.", id="callanalytics.E002")]
+    return []
+
+
+@register()
+def weights_licence(**_kwargs: Any) -> Sequence[CheckMessage]:
+    """Says which heads may not be used commercially, and what follows from the setting."""
+    heads = ", ".join(f"{head.name} ({head.license})" for head in weights.noncommercial())
+    if not heads:
+        return []
+    if settings.ACCEPT_NONCOMMERCIAL_WEIGHTS:
+        return [Info(f"Heads that are not for commercial use score calls: {heads}.", hint=RETRAIN, id="callanalytics.I002")]
+    abstains = f"Heads that are not for commercial use do not score ({heads}): they abstain with weights_licence."
+    return [Info(abstains, hint=f"Set CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS, or: {RETRAIN}", id="callanalytics.I001")]
+
+
+@register(Tags.database, deploy=True)
+def sqlite_alone(**_kwargs: Any) -> Sequence[CheckMessage]:
+    sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    if not sqlite or settings.CELERY_BROKER_URL.startswith("filesystem"):
+        return []
+    text = "Workers on other machines cannot share SQLite, and a broker with a server suggests that there are some."
+    return [Warning(text, hint="Set DATABASE_URL to a PostgreSQL.", id="callanalytics.W001")]

@@ -1,0 +1,82 @@
+"""Erases a call and leaves a receipt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from callanalytics.calls import files
+from callanalytics.calls.models import AnalysisRun, Call, EffortSign, Flag, FrustrationSegment, Recording, Utterance
+from callanalytics.calls.selectors import call_to_supervise
+from callanalytics.errors import NotFoundError
+from callanalytics.events.models import Event
+from callanalytics.events.services import event_record
+from callanalytics.privacy.models import Erasure
+from callanalytics.review.models import BlindSample, CoachingNote, Verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+    from callanalytics.people.models import User
+
+COUNTED = {
+    "analyses": AnalysisRun,
+    "utterances": Utterance,
+    "segments": FrustrationSegment,
+    "effort_signs": EffortSign,
+    "flags": Flag,
+    "verdicts": Verdict,
+    "blind_samples": BlindSample,
+    "coaching_notes": CoachingNote,
+}
+NO_REASON = "no reason given"
+
+
+def call_erase(*, user: User, call_id: UUID, reason: str) -> Erasure:
+    """Remove a call: rows, documents, playback copy and peaks, its audio unless another call shares it, and what its events told.
+
+    A worker that is analysing it loses its lease with the row and stores nothing. Files go when the transaction commits, so a failed
+    erasure leaves the call whole. Raises NotFoundError, or ApplicationError `forbidden`.
+    """
+    seen = call_to_supervise(user=user, call_id=call_id)
+    with transaction.atomic():
+        # The recording first, as call_ingest does: the audio cannot gain a call while it is decided whether it goes.
+        recording = Recording.objects.select_for_update().filter(id=seen.recording_id).first()
+        call = Call.objects.select_related("team").select_for_update(of=("self",)).filter(id=seen.id).first()
+        if recording is None or call is None:
+            raise NotFoundError("call")
+        shared = Call.objects.filter(recording=recording).exclude(id=call.id).exists()
+        doomed = _files(call, None if shared else recording)
+        counts = {name: model._default_manager.filter(call=call).count() for name, model in COUNTED.items()}
+        erasure = _erased(call, user, reason, counts | {"files": sum(1 for file in doomed if file.exists()), "audio_shared": shared})
+        if not shared:
+            recording.delete()
+        transaction.on_commit(lambda: _remove(doomed))
+    return erasure
+
+
+def _files(call: Call, recording: Recording | None) -> list[Path]:
+    documents = AnalysisRun.objects.filter(call=call).exclude(document="").values_list("document", flat=True)
+    audio = [files.absolute(recording.file)] if recording is not None else []
+    return [*audio, files.playback_path(call), files.peaks_path(call), *(files.absolute(name) for name in documents)]
+
+
+def _erased(call: Call, user: User, reason: str, counts: dict[str, int | bool]) -> Erasure:
+    """Delete the rows, empty what earlier events told of the call, and write receipt and event."""
+    subjects = [str(call.id), *(str(flag_id) for flag_id in Flag.objects.filter(call=call).values_list("id", flat=True))]
+    Event.objects.filter(subject__in=subjects).update(payload={})
+    public_id, why = call.id, (reason.strip() or NO_REASON)[:500]
+    call.delete()
+    erasure = Erasure.objects.create(
+        call_public_id=public_id, external_id=call.external_id, team=call.team, actor=user, reason=why, counts=counts
+    )
+    payload = {"receipt": str(erasure.id), "reason": why}
+    event_record(type="call.erased", subject=public_id, team=call.team, payload=payload, actor=user)
+    return erasure
+
+
+def _remove(doomed: list[Path]) -> None:
+    for file in doomed:
+        file.unlink(missing_ok=True)
