@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from callanalytics.api import views
+
+urlpatterns = [
+    path("calls/", views.calls, name="api-calls"),
+    path("calls/<uuid:call_id>/", views.call, name="api-call"),
+    path("calls/<uuid:call_id>/retry/", views.call_retry, name="api-call-retry"),
+    path("calls/<uuid:call_id>/objection/", views.call_objection, name="api-call-objection"),
+    path("<path:path>", views.missing, name="api-missing"),
+]

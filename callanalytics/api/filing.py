@@ -1,0 +1,76 @@
+"""From the fields of a request to a call: whom it names, who may add it, and what a list is narrowed to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from callanalytics.calls.ingest import NewCall
+from callanalytics.calls.selectors import CallFilters
+from callanalytics.errors import ApplicationError
+from callanalytics.people import selectors, services
+from callanalytics.people.models import Agent, Queue, Team
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.db.models import Model, QuerySet
+
+    from callanalytics.people.models import User
+
+
+def new_call(fields: Mapping[str, Any], *, user: User) -> NewCall:
+    """What was sent, as the service takes it. Raises ApplicationError where the user may add no call there, before anything is made."""
+    team = _team(fields, user)
+    agent = services.agent_named(fields.get("agent", ""), team)
+    queue = services.queue_named(fields.get("queue", ""), team)
+    known = {name: value for name, value in fields.items() if name not in ("file", "team", "agent", "queue")}
+    return NewCall(file_name=fields["file"].name, team=team, agent=agent, queue=queue, **known)
+
+
+def call_filters(fields: Mapping[str, Any], *, user: User) -> CallFilters:
+    """Raises ApplicationError where a filter names nothing that the user can see."""
+    return CallFilters(
+        status=fields.get("status", ""),
+        team_id=_named(selectors.teams_readable(user), fields, "team", by="name"),
+        queue_id=_named(selectors.queues_visible(user), fields, "queue", by="name"),
+        agent_id=_named(selectors.agents_visible(user), fields, "agent", by="code"),
+        flagged=fields["flagged"],
+        text=fields.get("text", ""),
+        since=fields.get("since"),
+        until=fields.get("until"),
+    )
+
+
+def _named(visible: QuerySet[Any], fields: Mapping[str, Any], name: str, *, by: str) -> int | None:
+    if name not in fields:
+        return None
+    found: Model | None = visible.filter(**{f"{by}__iexact": fields[name]}).first()
+    if found is None:
+        raise ApplicationError(f"There is no {name} {fields[name]!r} that you can see.", field=name)
+    return int(found.pk)
+
+
+def _team(fields: Mapping[str, Any], user: User) -> Team:
+    """The team named, else that of the known agent, else of the known queue, else the only one the user has, else `Unassigned`."""
+    access = selectors.access_for(user)
+    if not access.is_supervisor:
+        raise ApplicationError("Only supervisors may add calls.", code="forbidden")
+    team = services.team_named(fields.get("team", "")) or _team_implied(fields) or _team_only(access.supervised_team_ids)
+    if team is None and not access.is_owner:
+        raise ApplicationError("You supervise several teams; name the one that the call belongs to.", field="team")
+    team = team or services.team_unassigned()
+    if not access.can_supervise(team.id):
+        raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
+    return team
+
+
+def _team_implied(fields: Mapping[str, Any]) -> Team | None:
+    agent = Agent.objects.select_related("team").filter(code=fields.get("agent", "").strip()).first()
+    if agent is not None:
+        return agent.team
+    queue = Queue.objects.select_related("team").filter(name=fields.get("queue", "").strip()).first()
+    return queue.team if queue is not None else None
+
+
+def _team_only(team_ids: frozenset[int]) -> Team | None:
+    return Team.objects.get(id=next(iter(team_ids))) if len(team_ids) == 1 else None

@@ -1,0 +1,132 @@
+"""`callanalytics analyze FILE…`: stores recordings as calls and analyses them, here or by the workers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.urls import reverse
+
+from analysis.values import Party, ScoringMode
+from callanalytics.calls import lease
+from callanalytics.calls.ingest import Ingested, NewCall, call_ingest
+from callanalytics.calls.models import Call, CallStatus, Direction, Notice
+from callanalytics.errors import ApplicationError
+from callanalytics.people import services as people
+from worker.analysing import AttemptFailedError, call_attempt
+from worker.call_bars import CallBars
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+POLL_S = 0.5
+ENDED = (CallStatus.DONE, CallStatus.FAILED)
+
+
+class Command(BaseCommand):
+    help = "Store recordings as calls and analyse them. Exit status 1 where one failed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a recording in any common format, mono or stereo")
+        parser.add_argument("--team", default="", help="the team's name; else the agent's team, the queue's, or Unassigned")
+        parser.add_argument("--agent", default="", metavar="CODE", help="the agent's code, as in A17; made where it is new")
+        parser.add_argument("--queue", default="", metavar="NAME", help="the line the call came in on; made where it is new")
+        parser.add_argument("--external-id", default="", metavar="ID", help="the call's id in the contact center, for one file")
+        parser.add_argument("--channels", default="", metavar="PARTIES", help="who is on which channel, as in agent,customer")
+        parser.add_argument("--language", default="", metavar="CODE", help="the call's language; detected where not given")
+        parser.add_argument("--direction", default="", choices=[value for value in Direction.values if value])
+        parser.add_argument("--scoring", default="", choices=[mode.value for mode in ScoringMode], help="how far the calls may be scored")
+        parser.add_argument("--notice", default=Notice.UNKNOWN.value, choices=Notice.values, help="whether the caller was told")
+        parser.add_argument("--objected", action="store_true", help="the caller objected: never scored for emotion")
+        parser.add_argument("--enqueue", action="store_true", help="leave the analysis to the workers")
+        parser.add_argument("--wait", action="store_true", help="with --enqueue, wait for the workers to finish")
+
+    def handle(self, *_args: Any, files: list[Path], **options: Any) -> None:
+        if options["external_id"] and len(files) > 1:
+            raise CommandError("--external-id names one call; give one file with it.")
+        failed = [file for file in files if not self._taken(file, options)]
+        if failed:
+            raise CommandError(f"{len(failed)} of {len(files)} failed: {', '.join(file.name for file in failed)}", returncode=1)
+
+    def _taken(self, file: Path, options: dict[str, Any]) -> bool:
+        """Store one file and analyse it; false where that failed, after saying why."""
+        try:
+            ingested = _ingested(file, options)
+        except (ApplicationError, OSError) as error:
+            self.stderr.write(f"{file}: {_reason(error)}")
+            return False
+        call = ingested.call
+        if not ingested.created:
+            self.stdout.write(f"{file}: this call was there already ({call.status})")
+        if not options["enqueue"]:
+            call = _analysed(call)
+        elif options["wait"]:
+            call = _followed(call)
+        return self._told(file, call, finished=not options["enqueue"] or options["wait"])
+
+    def _told(self, file: Path, call: Call, *, finished: bool) -> bool:
+        address = reverse("call-detail", args=[call.id])
+        if finished and call.status != CallStatus.DONE:
+            again = "; a worker will try again" if call.status == CallStatus.QUEUED else ""
+            self.stderr.write(f"{file}: {call.status}: {call.reason}{again}. See {address} in the dashboard.")
+            return False
+        flags = f", {call.flag_count} {'flag' if call.flag_count == 1 else 'flags'}" if call.status == CallStatus.DONE else ""
+        self.stdout.write(f"{file}: {call.status}{flags}. See {address} in the dashboard.")
+        return True
+
+
+def _ingested(file: Path, options: dict[str, Any]) -> Ingested:
+    if not file.is_file():
+        raise ApplicationError("there is no such file")
+    team = people.team_named(options["team"])
+    details = NewCall(
+        file_name=file.name,
+        team=team,
+        external_id=options["external_id"],
+        agent=people.agent_named(options["agent"], team),
+        queue=people.queue_named(options["queue"], team),
+        direction=options["direction"],
+        channels=tuple(Party(word) if word in set(Party) else word for word in _words(options["channels"])),
+        language=options["language"],
+        notice=options["notice"],
+        objected=options["objected"],
+        scoring=options["scoring"],
+    )
+    return call_ingest(file, details, user=None)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip().lower() for word in text.split(",") if word.strip()]
+
+
+def _reason(error: ApplicationError | OSError) -> str:
+    return error.message if isinstance(error, ApplicationError) else error.strerror or str(error)
+
+
+def _analysed(call: Call) -> Call:
+    """Analyse a call in this process; where a worker was faster, watch that one."""
+    if call.status == CallStatus.FAILED:
+        with transaction.atomic():
+            lease.call_requeue(call, actor=None, why="analyze command")
+    if call.status == CallStatus.DONE:
+        return call
+    try:
+        with CallBars(call.file_name) as bars:
+            status = call_attempt(call.id, listener=bars.advance)
+    except AttemptFailedError:
+        return Call.objects.get(id=call.id)
+    return _followed(call) if status is None else Call.objects.get(id=call.id)
+
+
+def _followed(call: Call) -> Call:
+    """Watch a call that a worker analyses until it has ended, or is to be tried again later."""
+    with CallBars(call.file_name) as bars:
+        while True:
+            now = Call.objects.get(id=call.id)
+            if now.status in ENDED or (now.status == CallStatus.QUEUED and now.reason):
+                return now
+            bars.show(now.step, now.percent)
+            time.sleep(POLL_S)
