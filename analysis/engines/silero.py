@@ -69,7 +69,7 @@ class SileroDetector:
 
     hop_s = HOP / SAMPLE_RATE
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config) -> None:  # noqa: ARG002 - the port's constructor; nothing of Silero is configurable
         self._session = _session(_weights())
 
     @property

@@ -130,7 +130,7 @@ def detect(recording: Recording, detector: SpeechDetector, config: SpeechConfig,
 
 
 def snr_db(spoken: Speech) -> float | None:
-    """The call's signal-to-noise ratio: that of its worst channel, because the other one cannot make up for it. None where none is known."""
+    """The call's signal-to-noise ratio: that of its worst channel, since the other cannot make up for it. None where none is known."""
     return min((channel.snr_db for channel in spoken.channels if channel.snr_db is not None), default=None)
 
 
