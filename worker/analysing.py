@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from analysis import pipeline
+from analysis import pipeline, playback
 from analysis.errors import AnalysisError
 from analysis.steps import decode
 from callanalytics.calls import files, lease, mapping, storing
 from callanalytics.calls.models import Call, CallStatus
-from worker import playback, runtime
+from worker import runtime
 from worker.holding import Hold, LeaseLostError
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def _advance(hold: Hold, listener: Progress | None, step: str, fraction: float) 
 def _copy(call: Call, recording: Recording, hold: Hold) -> None:
     """The playback copy and the peaks, each in place only while the call is still ours."""
     with _placed(files.playback_path(call), hold) as draft:
-        playback.write_playback(recording, draft)
+        playback.write(recording, draft)
     with _placed(files.peaks_path(call), hold) as draft:
-        playback.write_peaks(recording, draft)
+        draft.write_text(playback.peaks(recording).as_json())
 
 
 @contextmanager
