@@ -1,0 +1,242 @@
+"""Tone: for the confirmed customer only, with a reason where it abstains; and the head that scores it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from analysis.config import Config, ToneConfig
+from analysis.engines.tone_head import CLASSES, EncoderHeadToneModel
+from analysis.errors import AnalysisError
+from analysis.heads import load_head, save_head
+from analysis.steps import tone
+from analysis.values import (
+    Abstention,
+    Cast,
+    CustomerVoice,
+    Party,
+    PlainMeasures,
+    PooledFrames,
+    Role,
+    RoleSource,
+    Scoring,
+    ScoringMode,
+    Tone,
+    Utterance,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from analysis.values import FloatArray
+
+ENCODER = "whisper-test"
+WIDTH = 6
+FULL = Scoring(ScoringMode.FULL, None)
+AGENT = Role(0, Party.AGENT, 1.0, RoleSource.MANUAL)
+CUSTOMER = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
+CLEAR = PlainMeasures(-25.0, 200.0, 3.0, 0.0, 0.0, 30.0)
+CALM = Tone(0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.88, 0.2)
+
+
+class ScriptedTone:
+    """Scores everything calm and remembers what it was given."""
+
+    name, encoder, licence, commercial_use = "scripted", ENCODER, "CC0", True
+
+    def __init__(self, *, commercial_use: bool = True, encoder: str = ENCODER) -> None:
+        self.commercial_use, self.encoder = commercial_use, encoder
+        self.given: list[CustomerVoice] = []
+
+    def score(self, voice: CustomerVoice) -> list[Tone]:
+        self.given.append(voice)
+        return [CALM for _ in voice.utterances]
+
+
+def pooled(value: float) -> PooledFrames:
+    return PooledFrames(np.full(WIDTH // 2, value, np.float32), np.ones(WIDTH // 2, np.float32), 100)
+
+
+def utterance(number: int, seconds: float = 3.0, *, voice: int = 1, frames: PooledFrames | None = pooled(0.0)) -> Utterance:
+    return Utterance(number, voice, number * 10.0, number * 10.0 + seconds, "some words", "en", 0.8, (), frames)
+
+
+def cast(*said: Utterance) -> Cast:
+    return Cast((AGENT, CUSTOMER), CustomerVoice(CUSTOMER, 0.8, said))
+
+
+def score(
+    who: Cast,
+    plain: dict[int, PlainMeasures],
+    model: ScriptedTone | None,
+    *,
+    config: ToneConfig = ToneConfig(),
+    scoring: Scoring = FULL,
+) -> dict[int, Tone | Abstention]:
+    return tone.score(who, plain, model=model, encoder=ENCODER, config=config, scoring=scoring)
+
+
+def test_a_clear_utterance_of_the_customer_is_scored() -> None:
+    model = ScriptedTone()
+    assert score(cast(utterance(1)), {1: CLEAR}, model) == {1: CALM}
+    assert [each.id for each in model.given[0].utterances] == [1]
+
+
+@pytest.mark.parametrize(
+    ("said", "plain", "reason"),
+    [
+        (utterance(1, 0.5), CLEAR, Abstention.TOO_SHORT),
+        (utterance(1, frames=None), CLEAR, Abstention.TOO_SHORT),
+        (utterance(1), replace(CLEAR, loudness_db=-60.0), Abstention.TOO_QUIET),
+        (utterance(1), replace(CLEAR, loudness_db=None), Abstention.TOO_QUIET),
+        (utterance(1), replace(CLEAR, overlap_s=2.0), Abstention.OVERLAP),
+        (utterance(1), replace(CLEAR, snr_db=2.0), Abstention.TOO_NOISY),
+    ],
+)
+def test_unfit_speech_abstains_with_its_reason_and_never_reaches_the_model(
+    said: Utterance, plain: PlainMeasures, reason: Abstention
+) -> None:
+    model = ScriptedTone()
+    assert score(cast(said), {1: plain}, model) == {1: reason}
+    assert model.given == []
+
+
+def test_unfit_utterances_leave_the_others_scored() -> None:
+    said = [utterance(1), utterance(2, 0.3), utterance(3)]
+    assert score(cast(*said), dict.fromkeys((1, 2, 3), CLEAR), ScriptedTone()) == {1: CALM, 2: Abstention.TOO_SHORT, 3: CALM}
+
+
+def test_unknown_noise_is_no_reason_to_abstain() -> None:
+    assert score(cast(utterance(1)), {1: replace(CLEAR, snr_db=None)}, ScriptedTone()) == {1: CALM}
+
+
+@pytest.mark.parametrize("mode", [ScoringMode.WORDS, ScoringMode.MEASURES, ScoringMode.NONE])
+def test_a_call_that_may_not_be_scored_for_tone_is_not(mode: ScoringMode) -> None:
+    model = ScriptedTone()
+    assert score(cast(utterance(1)), {1: CLEAR}, model, scoring=Scoring(mode, "objected")) == {1: Abstention.SCORING_OFF}
+    assert model.given == []
+
+
+def test_a_noncommercial_head_needs_to_be_accepted() -> None:
+    model = ScriptedTone(commercial_use=False)
+    assert score(cast(utterance(1)), {1: CLEAR}, model) == {1: Abstention.WEIGHTS_LICENCE}
+    assert model.given == []
+    assert score(cast(utterance(1)), {1: CLEAR}, model, config=ToneConfig(accept_noncommercial=True)) == {1: CALM}
+
+
+@pytest.mark.parametrize("model", [None, ScriptedTone(encoder="whisper-other")])
+def test_no_head_for_this_encoder_abstains(model: ScriptedTone | None) -> None:
+    assert score(cast(utterance(1)), {1: CLEAR}, model) == {1: Abstention.ENCODER_UNSUPPORTED}
+
+
+def test_without_a_confirmed_customer_nothing_is_scored() -> None:
+    model = ScriptedTone()
+    assert score(Cast((AGENT,), None), {1: CLEAR}, model) == {}
+    assert model.given == []
+
+
+def tensors(rows: int = len(CLASSES)) -> dict[str, FloatArray]:
+    draw = np.random.default_rng(3)
+    return {
+        "weight": draw.standard_normal((rows, WIDTH)).astype(np.float32),
+        "bias": draw.standard_normal(rows).astype(np.float32),
+        "feature_mean": np.full(WIDTH, 0.5, np.float32),
+        "feature_std": np.full(WIDTH, 2.0, np.float32),
+        "arousal_weight": draw.standard_normal(WIDTH).astype(np.float32),
+        "arousal_bias": np.zeros(1, np.float32),
+    }
+
+
+def description(**changes: object) -> dict[str, object]:
+    card: dict[str, object] = {
+        "name": "tone-test",
+        "encoder": ENCODER,
+        "classes": list(CLASSES),
+        "license": "CC-BY-NC-SA-4.0",
+        "commercial_use": False,
+        "languages": ["en"],
+        "priors": {},
+        "temperature": 2.0,
+        "metrics": {},
+    }
+    return {**card, **changes}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_head(f"tone-{ENCODER}", tensors(), description(), tmp_path)
+    return tmp_path
+
+
+def test_the_head_does_the_arithmetic_that_its_file_states(folder: Path) -> None:
+    model, parts = EncoderHeadToneModel(Config(), ENCODER, folder), tensors()
+    said = utterance(1, frames=pooled(1.5))
+    scaled = (np.array([1.5] * 3 + [1.0] * 3) - 0.5) / 2.0
+    logits = (parts["weight"].astype(float) @ scaled + parts["bias"]) / 2.0
+    expected = np.exp(logits) / np.exp(logits).sum()
+    (found,) = model.score(CustomerVoice(CUSTOMER, 0.8, (said,)))
+    assert [getattr(found, name) for name in CLASSES] == pytest.approx(expected.tolist(), abs=2e-4)
+    assert found.arousal == pytest.approx(1 / (1 + np.exp(-parts["arousal_weight"].astype(float) @ scaled)), abs=1e-4)
+
+
+def test_classes_sum_to_one_after_rounding_whatever_their_order_in_the_file(tmp_path: Path) -> None:
+    shuffled = list(reversed(CLASSES))
+    save_head(f"tone-{ENCODER}", tensors(), description(classes=shuffled), tmp_path)
+    save_head("tone-plain", tensors(), description(), tmp_path)
+    voice = CustomerVoice(CUSTOMER, 0.8, tuple(utterance(each, frames=pooled(each / 7)) for each in range(20)))
+    turned, straight = (
+        EncoderHeadToneModel(Config(), ENCODER, tmp_path).score(voice),
+        EncoderHeadToneModel(Config(), "plain", tmp_path).score(voice),
+    )
+    for left, right in zip(turned, straight, strict=True):
+        assert sum(getattr(left, name) for name in CLASSES) == pytest.approx(1.0, abs=1e-9)
+        assert left.anger == pytest.approx(right.neutral, abs=2e-4)
+
+
+def test_the_head_tells_its_licence_encoder_and_digest(folder: Path) -> None:
+    model = EncoderHeadToneModel(Config(), ENCODER, folder)
+    assert (model.encoder, model.licence, model.commercial_use) == (ENCODER, "CC-BY-NC-SA-4.0", False)
+    assert model.name == f"tone-test@{load_head(f'tone-{ENCODER}', folder).card.digest}"
+
+
+def test_an_utterance_without_frames_is_refused_by_the_head(folder: Path) -> None:
+    model = EncoderHeadToneModel(Config(), ENCODER, folder)
+    with pytest.raises(ValueError, match="no encoder frames"):
+        model.score(CustomerVoice(CUSTOMER, 0.8, (utterance(1, frames=None),)))
+    assert model.score(CustomerVoice(CUSTOMER, 0.8, ())) == []
+
+
+def test_tensors_that_are_not_the_cards_are_refused_with_both_digests(folder: Path) -> None:
+    stated = json.loads((folder / f"tone-{ENCODER}.json").read_text())["digest"]
+    save_head("other", {**tensors(), "bias": np.zeros(len(CLASSES), np.float32)}, description(), folder)
+    (folder / "other.safetensors").replace(folder / f"tone-{ENCODER}.safetensors")
+    found = json.loads((folder / "other.json").read_text())["digest"]
+    with pytest.raises(AnalysisError) as refused:
+        EncoderHeadToneModel(Config(), ENCODER, folder)
+    assert stated in refused.value.message
+    assert found in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("parts", "card", "says"),
+    [
+        (tensors(rows=3), description(), "do not fit"),
+        ({**tensors(), "feature_std": np.ones(WIDTH + 1, np.float32)}, description(), "do not fit"),
+        (tensors(), {key: value for key, value in description().items() if key != "license"}, "license"),
+    ],
+)
+def test_a_head_that_does_not_fit_itself_is_refused(
+    tmp_path: Path, parts: dict[str, FloatArray], card: dict[str, object], says: str
+) -> None:
+    save_head(f"tone-{ENCODER}", parts, card, tmp_path)
+    with pytest.raises(AnalysisError, match=says):
+        EncoderHeadToneModel(Config(), ENCODER, tmp_path)
+
+
+def test_a_missing_head_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="training/"):
+        EncoderHeadToneModel(Config(), "whisper-none", tmp_path)
