@@ -39,7 +39,9 @@ class Day:
     """Of those, with at least one flag that stands."""
 
 
-def frustration_over_time(points: Sequence[Point], *, seconds: float, flagged: Sequence[tuple[float, float]], threshold: float | None) -> Figure:
+def frustration_over_time(
+    points: Sequence[Point], *, seconds: float, flagged: Sequence[tuple[float, float]], threshold: float | None
+) -> Figure:
     """Frustration with tone and wording beside it; `flagged` stretches are shaded. Gaps stay where a score was withheld."""
     at = [point.at for point in points]
     stamps = [timecode(point.at) for point in points]
@@ -52,7 +54,6 @@ def frustration_over_time(points: Sequence[Point], *, seconds: float, flagged: S
     if threshold is not None:
         shapes.append(_level(threshold))
     layout = go.Layout(
-        template=None,
         margin={"l": 44, "r": 12, "t": 8, "b": 28},
         showlegend=False,
         hovermode="x unified",
@@ -84,13 +85,20 @@ def trend(days: Sequence[Day]) -> Figure:
         go.Bar(x=dates, y=[day.calls for day in days], yaxis="y2", meta="agent", hovertemplate="%{y} calls<extra></extra>"),
     ]
     layout = go.Layout(
-        template=None,
         margin={"l": 44, "r": 12, "t": 8, "b": 28},
         showlegend=False,
         hovermode="x unified",
         dragmode=False,
         bargap=0.45,
-        xaxis={"type": "date", "fixedrange": True, "showgrid": False, "anchor": "y2", "tickformat": "%-d %b", "hoverformat": "%a %-d %b", "nticks": 8},
+        xaxis={
+            "type": "date",
+            "fixedrange": True,
+            "showgrid": False,
+            "anchor": "y2",
+            "tickformat": "%-d %b",
+            "hoverformat": "%a %-d %b",
+            "nticks": 8,
+        },
         yaxis={"domain": [0.36, 1], "fixedrange": True, "tickformat": ".0%", "rangemode": "tozero", "nticks": 5},
         yaxis2={"domain": [0, 0.24], "fixedrange": True, "rangemode": "tozero", "nticks": 3},
     )
@@ -129,5 +137,8 @@ def _time_ticks(seconds: float) -> Figure:
 
 
 def _figure(traces: Sequence[Any], layout: go.Layout) -> Figure:
-    figure: Figure = go.Figure(data=list(traces), layout=layout).to_dict()
-    return figure
+    """Without Plotly's own theme: the page has one."""
+    figure = go.Figure(data=list(traces), layout=layout)
+    figure.layout.template = None
+    plain: Figure = figure.to_dict()
+    return plain

@@ -30,12 +30,18 @@ SCORES = Section(
             "How it was said: probabilities of seven emotions from the sound alone, and arousal, an activation between calm (0) and agitated (100 %). "
             "The line in the chart is anger.",
         ),
-        ("Wording", "What was said: sentiment from −1 (negative) to +1 (positive), and the probability of frustration from the words alone."),
+        (
+            "Wording",
+            "What was said: sentiment from −1 (negative) to +1 (positive), and the probability of frustration from the words alone.",
+        ),
         (
             "Disagreement",
             "Anger by voice minus frustration by words. Clearly positive: calm words in an angry voice. Clearly negative: hard words in a calm voice.",
         ),
-        ("Frustration segment", "A stretch in which frustration rises above a level, holds, and ends when it falls; with its peak and its mean."),
+        (
+            "Frustration segment",
+            "A stretch in which frustration rises above a level, holds, and ends when it falls; with its peak and its mean.",
+        ),
         ("Flag", "A stretch that passed a rule and that someone should look at. Severity is high or medium, by its peak."),
         ("Frustrated share", "Seconds within frustration segments, as a share of the length of the calls."),
     ),
@@ -97,17 +103,20 @@ ABSTAINED = Section(
     "abstained",
     "“Not enough evidence”",
     "Where the ground is thin a score is withheld, with the reason, instead of guessed.",
-    tuple((words.ABSTAINED[code].capitalize(), meaning) for code, meaning in (
-        ("too_short", "Less speech than a score can rest on."),
-        ("too_quiet", "Speech too faint to score."),
-        ("too_noisy", "Noise too close to the level of the speech."),
-        ("overlap", "The parties speak at once for much of the utterance."),
-        ("role_unsure", "It is not sure enough that this is the customer; such speech is never scored."),
-        ("language_unsupported", "The wording model does not know the language."),
-        ("low_asr_confidence", "The transcript itself is doubtful here."),
-        ("weights_licence", "The tone weights are for non-commercial use and this installation has not accepted that."),
-        ("scoring_off", "The caller objected, or the call or its queue is set to measures only."),
-    )),
+    tuple(
+        (words.ABSTAINED[code].capitalize(), meaning)
+        for code, meaning in (
+            ("too_short", "Less speech than a score can rest on."),
+            ("too_quiet", "Speech too faint to score."),
+            ("too_noisy", "Noise too close to the level of the speech."),
+            ("overlap", "The parties speak at once for much of the utterance."),
+            ("role_unsure", "It is not sure enough that this is the customer; such speech is never scored."),
+            ("language_unsupported", "The wording model does not know the language."),
+            ("low_asr_confidence", "The transcript itself is doubtful here."),
+            ("weights_licence", "The tone weights are for non-commercial use and this installation has not accepted that."),
+            ("scoring_off", "The caller objected, or the call or its queue is set to measures only."),
+        )
+    ),
 )
 
 QUALITY = Section(
@@ -115,7 +124,10 @@ QUALITY = Section(
     "How well it works here",
     "Measured on your own calls, from what reviewers say.",
     (
-        ("Measured precision", "Of the flags that reviewers judged confirmed or rejected, the share confirmed; n is their number. “Can’t tell” is left out."),
+        (
+            "Measured precision",
+            "Of the flags that reviewers judged confirmed or rejected, the share confirmed; n is their number. “Can’t tell” is left out.",
+        ),
         ("Interval", "The 95 % Wilson interval: where the true share plausibly lies. Few verdicts, wide interval."),
         (
             "Missed, estimated",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from callanalytics.calls import files
 from callanalytics.calls.models import AnalysisRun, Call, CallStatus, EffortSign, Flag, FrustrationSegment, Utterance
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from callanalytics.people.selectors import Access
 
 PAGE_SIZE = 50
+NOTABLE_DISAGREEMENT = 0.35
+"""Voice and words this far apart are worth showing; smaller differences are within the two models' own error."""
 CALL_EMOTION = ("frustrated_s", "peak_frustration", "flag_count", "moment_count", "abstained_count")
 """Numbers of a call that tell of somebody's emotion."""
 
@@ -37,6 +39,8 @@ class CallFilters:
     queue_id: int | None = None
     agent_id: int | None = None
     flagged: bool | None = None
+    disagreement: bool | None = None
+    """True for calls in which voice and words disagree somewhere, by NOTABLE_DISAGREEMENT or more."""
     text: str = ""
     """Part of the file name, external id, customer reference or agent."""
     since: datetime | None = None
@@ -88,6 +92,8 @@ def call_list(*, user: User | AnonymousUser, filters: CallFilters = CallFilters(
         # By emotion values only calls may be found whose emotion values may be seen.
         flagged = Q(flag_count__gt=0) if filters.flagged else Q(flag_count=0)
         found = found.filter(judgeable(access) & flagged)
+    if filters.disagreement:
+        found = found.filter(judgeable(access) & Exists(_disagreeing()))
     return found.filter(_narrowed(filters)).order_by("-started_at", "-id")
 
 
@@ -152,6 +158,12 @@ def flag_get(*, user: User | AnonymousUser, flag_id: UUID) -> Flag:
     if found is None:
         raise NotFoundError("flag")
     return found
+
+
+def _disagreeing() -> QuerySet[Utterance]:
+    """Utterances of the outer query's call in which voice and words are far apart."""
+    apart = Q(disagreement__gte=NOTABLE_DISAGREEMENT) | Q(disagreement__lte=-NOTABLE_DISAGREEMENT)
+    return Utterance.objects.filter(apart, call_id=OuterRef("pk"))
 
 
 def _found(access: Access, call_id: UUID) -> Call:

@@ -10,9 +10,10 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html
 
-from callanalytics.people.selectors import access_for
 from callanalytics.review.selectors import coaching_unread_count
 from dashboard import words
+from dashboard.doors import rights
+from dashboard.presenting import CLIP_MARGIN_S
 
 if TYPE_CHECKING:
     from django.template import Context
@@ -54,3 +55,55 @@ def signed(number: float | None, digits: int = 1) -> str:
 def width(share: float | None) -> str:
     """A share as a percentage for an SVG attribute, which knows no locale."""
     return f"{min(max(share or 0.0, 0.0), 1.0) * 100:.1f}"
+
+
+@register.filter
+def unlocalize_s(seconds: float) -> str:
+    """Seconds for a data attribute, which knows no locale."""
+    return f"{seconds:.2f}"
+
+
+@register.simple_tag(takes_context=True)
+def navigation(context: Context) -> list[Entry]:
+    """The pages that the user may open, in order."""
+    request = context.get("request")
+    if request is None or not request.user.is_authenticated:
+        return []
+    access = rights(request)
+    unread = coaching_unread_count(user=request.user) if access.agent_id else 0
+    shown: list[tuple[bool, str, str, str, int]] = [
+        (not access.is_outsider, "Overview", "home", "overview", 0),
+        (not access.is_outsider, "Calls" if access.is_reader else "My calls", "calls", "call-list", 0),
+        (access.is_supervisor, "Upload", "upload", "call-upload", 0),
+        (access.is_reader, "Random stretch", "dice", "blind-sample", 0),
+        (access.is_supervisor or bool(access.agent_id), "Coaching", "note", "coaching-list", unread),
+        (not access.is_outsider, "Help", "help", "help", 0),
+        (not access.is_outsider, "About", "info", "about", 0),
+    ]
+    return [_entry(request, label, symbol, name, count) for allowed, label, symbol, name, count in shown if allowed]
+
+
+@register.simple_tag(takes_context=True)
+def role_name(context: Context) -> str:
+    access = rights(context["request"])
+    if access.is_owner:
+        return "Owner"
+    names = (
+        (bool(access.supervised_team_ids), "Supervisor"),
+        (bool(access.reviewed_team_ids), "Reviewer"),
+        (access.agent_id is not None, "Agent"),
+    )
+    return ", ".join(name for holds, name in names if holds) or "No role yet"
+
+
+def _entry(request: Any, label: str, symbol: str, name: str, count: int) -> Entry:
+    match = request.resolver_match
+    pages = {"call-detail": "call-list", "blind-sample-judge": "blind-sample"}
+    here = match and pages.get(match.url_name, match.url_name)
+    return Entry(label, symbol, reverse(name), current=here == name, count=count)
+
+
+@register.filter
+def clip_start(seconds: float) -> str:
+    """Where to begin listening to something, with its lead-in."""
+    return unlocalize_s(max(0.0, seconds - CLIP_MARGIN_S))

@@ -1,8 +1,84 @@
-from django.http import Http404, HttpRequest, HttpResponse
+"""The list of calls, and handing calls in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from callanalytics.calls import selectors, services
+from callanalytics.calls.models import CallStatus
+from callanalytics.errors import ApplicationError
+from dashboard.doors import guarded, rights, signed_in
+from dashboard.forms import CallFilterForm, UploadForm
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.http import HttpRequest, HttpResponse
 
 
-def call_list(request: HttpRequest, **ids: object) -> HttpResponse:
-    raise Http404
+@require_safe
+@guarded
+def call_list(request: HttpRequest) -> HttpResponse:
+    access, user = rights(request), signed_in(request)
+    form = CallFilterForm(request.GET, user=user)
+    page = selectors.call_page(user=user, filters=form.filters(), number=_number(request.GET.get("page", "1")))
+    context = {
+        "form": form,
+        "page": page,
+        "calls": page.calls,
+        "total": page.total,
+        "sees_emotion": access.is_reader,
+        "may_upload": access.is_supervisor,
+        "waits": any(call.status in (CallStatus.QUEUED, CallStatus.RUNNING) for call in page.calls),
+        "older_url": _page_url(request, page.number + 1) if page.number < page.pages else "",
+        "newer_url": _page_url(request, page.number - 1) if page.number > 1 else "",
+    }
+    return render(request, "dashboard/calls.html", context)
 
-def call_upload(request: HttpRequest, **ids: object) -> HttpResponse:
-    raise Http404
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@guarded
+def call_upload(request: HttpRequest) -> HttpResponse:
+    if not rights(request).is_supervisor:
+        raise PermissionDenied
+    user = signed_in(request)
+    form = UploadForm(request.POST or None, request.FILES or None, user=user)
+    problems: list[str] = []
+    if request.method == "POST" and form.is_valid():
+        kept, problems = _ingest(request, form)
+        if not problems:
+            return redirect("call-detail", kept[0]) if len(kept) == 1 else redirect("call-list")
+    context = {"form": form, "problems": problems, "limit": settings.MAX_UPLOAD_BYTES}
+    return render(request, "dashboard/upload.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _ingest(request: HttpRequest, form: UploadForm) -> tuple[list[UUID], list[str]]:
+    """Take every file in on its own: one that is refused stops no other."""
+    kept: list[UUID] = []
+    problems: list[str] = []
+    for recording, details in form.details():
+        try:
+            ingested = services.call_ingest(recording.file, details, user=signed_in(request))
+        except ApplicationError as error:
+            problems.append(error.message if details.file_name in error.message else f"{details.file_name}: {error.message}")
+            continue
+        kept.append(ingested.call.id)
+        told = "waits to be analysed" if ingested.created else "is the same recording as a call that is there already"
+        messages.success(request, f"{details.file_name} {told}.")
+    return kept, problems
+
+
+def _page_url(request: HttpRequest, number: int) -> str:
+    query = request.GET.copy()
+    query["page"] = str(number)
+    return f"?{query.urlencode()}"
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 9 else 1

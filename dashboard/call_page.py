@@ -1,0 +1,227 @@
+"""Everything the call page prints, built from what the selector gives a user; holds no emotion value where the selector gave none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from callanalytics.calls import scoring
+from callanalytics.calls.models import Flag, FlagStatus
+from dashboard import charts, presenting
+from dashboard.words import NOTICE, plain, spoken_duration, timecode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from callanalytics.calls.models import AnalysisRun, Call, Utterance
+    from callanalytics.calls.selectors import CallDetail
+    from callanalytics.people.selectors import Access
+    from callanalytics.review.models import CoachingNote
+    from dashboard.presenting import Card, Line, Sign
+
+Rows = tuple[tuple[str, str], ...]
+"""Labels and values, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One party's half of the waveform: a channel of its own, or the stretches in which it speaks."""
+
+    party: str
+    channel: int
+    spans: tuple[tuple[float, float], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallPage:
+    run: AnalysisRun | None
+    sees_emotion: bool
+    may_judge: bool
+    may_manage: bool
+    may_coach: bool
+    seconds: float
+    lines: tuple[Line, ...]
+    cards: tuple[Card, ...]
+    effort: tuple[Sign, ...]
+    lanes: tuple[Lane, ...]
+    chart: charts.Figure | None
+    chart_summary: str
+    no_flags: str
+    notes: tuple[str, ...]
+    notes_to_agent: tuple[CoachingNote, ...]
+    facts: Rows
+    engines: Rows
+    provenance: Rows
+    player: dict[str, Any]
+
+
+def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) -> CallPage:
+    call, document = detail.call, detail.document or {}
+    shaded = _shaded(detail.flags)
+    seconds = call.seconds or max((row.end for row in detail.utterances), default=0.0)
+    lanes = _lanes(detail.utterances, document)
+    supervises = access.can_supervise(call.team_id)
+    return CallPage(
+        run=detail.run,
+        sees_emotion=detail.emotion,
+        may_judge=detail.emotion,
+        may_manage=supervises,
+        may_coach=supervises,
+        seconds=seconds,
+        lines=tuple(presenting.line(row, flagged=shaded, emotion=detail.emotion) for row in detail.utterances),
+        cards=tuple(presenting.card(flag, list(flag.verdicts.all())) for flag in _ordered(detail.flags)),
+        effort=tuple(presenting.sign({"kind": row.kind, "at": row.at, "quote": row.quote}) for row in detail.effort),
+        lanes=lanes,
+        chart=_chart(detail, seconds, shaded),
+        chart_summary=_chart_summary(detail, shaded),
+        no_flags=_no_flags(detail),
+        notes=tuple(entry["message"] for entry in document.get("notes", [])),
+        notes_to_agent=tuple(notes),
+        facts=_facts(detail, document),
+        engines=_engines(detail.run),
+        provenance=_provenance(detail.run, document),
+        player={
+            "seconds": seconds,
+            "flagged": shaded,
+            "lanes": [{"party": lane.party, "channel": lane.channel, "spans": lane.spans} for lane in lanes],
+        },
+    )
+
+
+def _shaded(flags: Iterable[Flag]) -> list[tuple[float, float]]:
+    """Stretches of frustration flags that stand; a flag for effort covers half a call and would shade it all."""
+    return [(flag.start, flag.end) for flag in flags if flag.status in Flag.STANDING and flag.peak is not None]
+
+
+def _ordered(flags: Iterable[Flag]) -> list[Flag]:
+    """Withdrawn flags last, the others in order of time."""
+    return sorted(flags, key=lambda flag: (flag.status == FlagStatus.RETRACTED, flag.start))
+
+
+def _lanes(utterances: Sequence[Utterance], document: dict[str, Any]) -> tuple[Lane, ...]:
+    parties = document.get("parties", [])
+    channels = {entry["channel"] for entry in parties}
+    if parties and len(channels) == len(parties):
+        return tuple(Lane(entry["party"], entry["channel"], None) for entry in sorted(parties, key=lambda entry: entry["channel"]))
+    spoken = [party for party in ("agent", "customer", "unknown") if any(row.party == party for row in utterances)]
+    return tuple(Lane(party, 0, tuple((row.start, row.end) for row in utterances if row.party == party)) for party in spoken[:2])
+
+
+def _chart(detail: CallDetail, seconds: float, shaded: Sequence[tuple[float, float]]) -> charts.Figure | None:
+    customer = [row for row in detail.utterances if row.party == "customer"]
+    if not detail.emotion or not any(row.frustration is not None for row in customer):
+        return None
+    points = [
+        charts.Point(
+            at=round((row.start + row.end) / 2, 2),
+            frustration=row.frustration,
+            tone=row.tone["anger"] if row.tone else None,
+            wording=row.wording["frustration"] if row.wording else None,
+        )
+        for row in customer
+    ]
+    return charts.frustration_over_time(points, seconds=seconds, flagged=shaded, threshold=_level(detail.flags))
+
+
+def _level(flags: Iterable[Flag]) -> float | None:
+    """The level from which a stretch begins, as the rule's evidence has it."""
+    return next((flag.evidence["thresholds"]["rise"] for flag in flags if "rise" in flag.evidence.get("thresholds", {})), None)
+
+
+def _chart_summary(detail: CallDetail, shaded: Sequence[tuple[float, float]]) -> str:
+    peak = detail.call.peak_frustration
+    if peak is None:
+        return "Frustration over time: no scores."
+    stretches = ", ".join(f"{timecode(start)} to {timecode(end)}" for start, end in shaded) or "none"
+    return f"Frustration over time: peak {peak:.0%}; flagged stretches: {stretches}. The transcript lists every score."
+
+
+def _no_flags(detail: CallDetail) -> str:
+    if detail.run is not None and detail.run.scoring in ("measures", "none"):
+        return f"Nothing is scored in this call: {scoring.allowed(detail.call).reason or 'scoring was off when it was analysed'}."
+    if not detail.call.moment_count:
+        return "No customer speech was found to score."
+    if detail.call.abstained_count == detail.call.moment_count:
+        return "There was not enough evidence to score anything in this call; the transcript says why, utterance by utterance."
+    return "No stretch of this call passed a rule."
+
+
+def _facts(detail: CallDetail, document: dict[str, Any]) -> Rows:
+    call = detail.call
+    facts = [("File", call.file_name), ("Language", call.language or "not known"), ("Customer reference", call.customer_reference)]
+    facts += [
+        ("Direction", call.get_direction_display() if call.direction else ""),
+        ("Notice", NOTICE[call.notice]),
+        ("Scoring", _scoring(call)),
+    ]
+    facts += [(_channel(entry), _role(entry)) for entry in document.get("parties", [])]
+    facts += _overall(document)
+    if detail.emotion and call.moment_count:
+        facts.append(("Scored", _scored(detail.utterances)))
+    return tuple((label, value) for label, value in facts if value)
+
+
+def _scoring(call: Call) -> str:
+    allowed = scoring.allowed(call)
+    return plain(allowed.mode, "scoring") + (f" ({allowed.reason})" if allowed.reason else "")
+
+
+def _channel(entry: dict[str, Any]) -> str:
+    return f"Voice {entry['voice'] + 1}"
+
+
+def _role(entry: dict[str, Any]) -> str:
+    return f"{plain(entry['party'], 'party')}, {entry['role_confidence']:.0%} sure ({plain(entry['role_source'], 'role_source')})"
+
+
+def _overall(document: dict[str, Any]) -> list[tuple[str, str]]:
+    measures = document.get("measures")
+    if not measures:
+        return []
+    share, cuts = measures["talk_share"], measures["interruptions"]
+    noise = document["recording"]["snr_db"]
+    return [
+        ("Talk share", f"agent {share['agent']:.0%}, customer {share['customer']:.0%}"),
+        ("Silence", f"{spoken_duration(measures['silence_s'])}, longest {spoken_duration(measures['longest_silence_s'])}"),
+        ("Interruptions", f"agent {cuts['agent']:.0f}, customer {cuts['customer']:.0f}"),
+        ("Signal to noise", "" if noise is None else f"{noise:.0f} dB"),
+    ]
+
+
+def _scored(utterances: Sequence[Utterance]) -> str:
+    """`34 of 40 customer utterances; withheld: 4 too little speech, 2 both were speaking`."""
+    customer = [row for row in utterances if row.party == "customer"]
+    withheld = Counter(row.abstained for row in customer if row.abstained)
+    text = f"{len(customer) - withheld.total()} of {len(customer)} customer utterances"
+    reasons = ", ".join(f"{count} {plain(code, 'abstained')}" for code, count in withheld.most_common())
+    return f"{text}; withheld: {reasons}" if reasons else text
+
+
+def _engines(run: AnalysisRun | None) -> Rows:
+    return () if run is None else tuple(sorted((str(name), str(value)) for name, value in run.engines.items()))
+
+
+def _provenance(run: AnalysisRun | None, document: dict[str, Any]) -> Rows:
+    if run is None:
+        return ()
+    recording, licences = document.get("recording", {}), document.get("provenance", {}).get("licences", {})
+    rows = [
+        ("Analysed", f"{run.created_at:%Y-%m-%d %H:%M} UTC, attempt {run.attempt}"),
+        ("Run", str(run.id)),
+        ("Code", run.code_version),
+        ("Configuration", run.config_digest),
+        ("Format", run.schema),
+        *_engines(run),
+        *((f"Licence of {name}", str(value)) for name, value in licences.items()),
+        ("Recording", _recording(recording)),
+        ("SHA-256", recording.get("sha256", "")),
+    ]
+    return tuple((label, value) for label, value in rows if value)
+
+
+def _recording(recording: dict[str, Any]) -> str:
+    if not recording:
+        return ""
+    channels = "1 channel" if recording["channels"] == 1 else f"{recording['channels']} channels"
+    return f"{recording['codec']}, {recording['sample_rate']} Hz, {channels}"

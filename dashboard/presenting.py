@@ -1,0 +1,231 @@
+"""The pieces of a call page: transcript lines and evidence cards, from rows to what a template prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from callanalytics.calls.selectors import NOTABLE_DISAGREEMENT
+from dashboard.words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from callanalytics.calls.models import Flag, Utterance
+    from callanalytics.review.models import Verdict
+
+CLIP_MARGIN_S = 5.0
+CHIP_FROM = 0.3
+"""Probability from which a tone or wording chip helps more than it clutters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    text: str
+    kind: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One utterance of the transcript."""
+
+    number: int
+    party: str
+    start: float
+    end: float
+    text: str
+    flagged: bool
+    measures: str
+    chips: tuple[Chip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    text: str
+    start: float
+    clip_start: float
+    clip_end: float
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One signed contribution, with its place in a drawing 100 wide whose zero is at 50."""
+
+    label: str
+    value: float
+    x: str
+    width: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    label: str
+    at: float
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The evidence card of one flag."""
+
+    id: UUID
+    run_id: UUID
+    rule: str
+    rule_code: str
+    rule_version: str
+    severity: str
+    status: str
+    retracted_reason: str
+    start: float
+    end: float
+    clip_start: float
+    clip_end: float
+    peak: float | None
+    quotes: tuple[Quoted, ...]
+    changes: tuple[Change, ...]
+    baseline_s: float
+    contributions: tuple[Bar, ...]
+    effort: tuple[Sign, ...]
+    thresholds: tuple[tuple[str, object], ...]
+    verdicts: Sequence[Verdict] = field(default_factory=tuple)
+
+
+def line(utterance: Utterance, *, flagged: Sequence[tuple[float, float]], emotion: bool) -> Line:
+    return Line(
+        number=utterance.number,
+        party=utterance.party,
+        start=utterance.start,
+        end=utterance.end,
+        text=utterance.text,
+        flagged=emotion
+        and utterance.party == "customer"
+        and any(start < utterance.end and utterance.start < end for start, end in flagged),
+        measures=measures_text(utterance.measures),
+        chips=tuple(_chips(utterance)) if emotion else (),
+    )
+
+
+def measures_text(measures: Mapping[str, Any] | None) -> str:
+    """What is worth saying of an utterance's plain measures, as in `+6 dB · +3.4 semitones · 3.1 words/s · pause 2.4 s`."""
+    if not measures:
+        return ""
+    parts = [
+        _number(measures, "loudness_change_db", "{:+.0f} dB", least=0.5),
+        _number(measures, "pitch_change_semitones", "{:+.1f} semitones", least=0.3),
+        _number(measures, "rate_wps", "{:.1f} words/s"),
+        _number(measures, "pause_before_s", "pause {:.1f} s", least=1.0),
+        _number(measures, "overlap_s", "overlap {:.1f} s", least=0.3),
+    ]
+    return " · ".join(filter(None, parts)).replace("-", "−")
+
+
+def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
+    evidence = flag.evidence
+    clip = evidence.get("clip") or {"start": max(0.0, flag.start - CLIP_MARGIN_S), "end": flag.end + CLIP_MARGIN_S}
+    change = evidence.get("change")
+    return Card(
+        id=flag.id,
+        run_id=flag.run_id,
+        rule=plain(flag.rule, "rule"),
+        rule_code=flag.rule,
+        rule_version=str(evidence.get("rule_version", "")),
+        severity=flag.severity,
+        status=flag.status,
+        retracted_reason=flag.retracted_reason,
+        start=flag.start,
+        end=flag.end,
+        clip_start=clip["start"],
+        clip_end=clip["end"],
+        peak=flag.peak,
+        quotes=tuple(_quoted(quote) for quote in evidence.get("quotes", [])),
+        changes=tuple(_changes(change)),
+        baseline_s=(change or {}).get("baseline_s") or 0.0,
+        contributions=tuple(bars(_peak_contributions(evidence.get("quotes", [])))),
+        effort=tuple(sign(entry) for entry in evidence.get("effort", [])),
+        thresholds=tuple((name.replace("_", " "), value) for name, value in evidence.get("thresholds", {}).items()),
+        verdicts=verdicts,
+    )
+
+
+def sign(entry: Mapping[str, Any]) -> Sign:
+    return Sign(plain(entry["kind"], "effort"), float(entry["at"]), str(entry.get("quote") or ""))
+
+
+def bars(contributions: Mapping[str, float] | None) -> Iterable[Bar]:
+    """Contributions as bars that share one scale, in the order of the help page; the starting point last."""
+    if not contributions:
+        return
+    scale = max(1.0, *(abs(value) for value in contributions.values()))
+    for part in ("tone", "wording", "effort", "measures", "context", "prior"):
+        value = contributions.get(part, 0.0)
+        size = abs(value) / scale * 49
+        yield Bar(plain(part, "part"), value, x=f"{50 - size if value < 0 else 50:.2f}", width=f"{size:.2f}")
+
+
+def _chips(utterance: Utterance) -> Iterable[Chip]:
+    if utterance.party != "customer":
+        return
+    if utterance.frustration is not None:
+        yield Chip(f"frustration {utterance.frustration:.0%}", "frustration" if utterance.frustration >= CHIP_FROM else "")
+    elif utterance.abstained:
+        yield Chip(f"not scored: {plain(utterance.abstained, 'abstained')}", "wrap")
+    yield from _tone_chips(utterance)
+    if utterance.wording and utterance.wording["frustration"] >= CHIP_FROM:
+        yield Chip(
+            f"words {utterance.wording['frustration']:.0%}", "wording", f"Sentiment of the words {utterance.wording['sentiment']:+.2f}"
+        )
+    if utterance.disagreement is not None and abs(utterance.disagreement) >= NOTABLE_DISAGREEMENT:
+        yield Chip("calm words, angry voice" if utterance.disagreement > 0 else "hard words, calm voice", "warn")
+
+
+def _tone_chips(utterance: Utterance) -> Iterable[Chip]:
+    if utterance.tone:
+        emotions = {name: value for name, value in utterance.tone.items() if name != "arousal"}
+        name, value = max(emotions.items(), key=lambda item: item[1])
+        if name != "neutral":
+            yield Chip(f"sounds {plain(name, 'emotion')} {value:.0%}", "tone", f"Arousal {utterance.tone['arousal']:.0%}")
+    elif utterance.tone_abstained and utterance.tone_abstained != utterance.abstained:
+        yield Chip(f"tone not scored: {plain(utterance.tone_abstained, 'abstained')}", "wrap")
+
+
+def _quoted(quote: Mapping[str, Any]) -> Quoted:
+    return Quoted(
+        text=quote["text"],
+        start=quote["start"],
+        clip_start=max(0.0, quote["start"] - CLIP_MARGIN_S),
+        clip_end=quote["end"] + CLIP_MARGIN_S,
+        probability=quote.get("probability"),
+    )
+
+
+def _peak_contributions(quotes: Sequence[Mapping[str, Any]]) -> Mapping[str, float] | None:
+    """Of the quote with the highest score."""
+    scored = [quote for quote in quotes if quote.get("probability") is not None and quote.get("contributions")]
+    return max(scored, key=lambda quote: quote["probability"])["contributions"] if scored else None
+
+
+def _changes(change: Mapping[str, Any] | None) -> Iterable[Change]:
+    if not change:
+        return
+    kinds = (
+        ("loudness_db", "Loudness", "{:+.1f} dB"),
+        ("pitch_semitones", "Pitch", "{:+.1f} semitones"),
+        ("rate_wps", "Pace", "{:+.1f} words/s"),
+    )
+    for key, label, form in kinds:
+        if text := _number(change, key, form):
+            yield Change(label, text.replace("-", "−"))
+
+
+def _number(values: Mapping[str, Any], key: str, form: str, *, least: float = 0.0) -> str:
+    value = values.get(key)
+    return "" if value is None or abs(value) < least else form.format(value)
