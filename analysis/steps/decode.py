@@ -53,11 +53,11 @@ def open_recording(file: Path, decoders: Sequence[Decoder], config: DecodeConfig
     The decoders are tried in order until one reads all of the stated length. Raises a permanent AnalysisError for a file that
     cannot be read, is cut short, too long, or has more than two channels; one that is not permanent when the disk is full.
     """
-    digest = _digest(file)
+    _refuse_no_file(file)
     folder = tempfile.TemporaryDirectory(prefix="callanalytics-")
     try:
         reading = _best_reading(file, decoders, Path(folder.name), config)
-        return OpenedRecording(_recording(file, reading, digest), folder)
+        return OpenedRecording(_recording(file, reading), folder)
     except BaseException as error:
         folder.cleanup()
         if isinstance(error, OSError):
@@ -72,22 +72,24 @@ def _spool_error(file: Path, error: OSError) -> AnalysisError:
     return AnalysisError(message, permanent=False)
 
 
-def _digest(file: Path) -> str:
-    """SHA-256 of the file. Raises AnalysisError where it is no file, or an empty one."""
+def _refuse_no_file(file: Path) -> None:
     if file.is_dir():
         raise AnalysisError(f"{file}: a folder, not a recording; give the files in it", permanent=True)
     if not file.exists():
         raise AnalysisError(f"{file}: no such file", permanent=True)
     if not file.is_file():
         raise AnalysisError(f"{file}: not a regular file; save the recording to one first", permanent=True)
-    try:
-        with file.open("rb") as source:
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
-    except OSError as error:
-        raise AnalysisError(f"{file}: cannot be read ({error.strerror})", permanent=isinstance(error, PermissionError)) from error
     if not file.stat().st_size:
         raise AnalysisError(f"{file.name}: the file is empty; record or upload it again", permanent=True)
-    return digest
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise AnalysisError(f"{file}: cannot be opened ({error.strerror})", permanent=isinstance(error, PermissionError)) from error
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _best_reading(file: Path, decoders: Sequence[Decoder], folder: Path, config: DecodeConfig) -> _Reading:
@@ -124,6 +126,9 @@ def _longest(
     if not readings:
         raise _unreadable(file, failures)
     longest = max(readings, key=lambda reading: reading.decoded.seconds)
+    for reading in readings:
+        if reading is not longest:
+            reading.spool.unlink()
     seconds = longest.decoded.seconds
     if stated_s is not None and _is_short(seconds, stated_s, config):
         message = (
@@ -142,7 +147,7 @@ def _unreadable(file: Path, failures: Sequence[AnalysisError]) -> AnalysisError:
     return AnalysisError(reason, permanent=all(failure.permanent for failure in failures))
 
 
-def _recording(file: Path, reading: _Reading, digest: str) -> Recording:
+def _recording(file: Path, reading: _Reading) -> Recording:
     decoded = reading.decoded
     return Recording(
         file=str(file),
@@ -151,7 +156,7 @@ def _recording(file: Path, reading: _Reading, digest: str) -> Recording:
         channels=decoded.channels,
         sample_rate=decoded.sample_rate,
         codec=decoded.codec,
-        sha256=digest,
+        sha256=_digest(file),
         notes=_notes(decoded),
     )
 
