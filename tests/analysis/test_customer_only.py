@@ -1,0 +1,252 @@
+"""Tone is read from the customer's audio only (EU AI Act Art. 5(1)(f)), and from nobody's where the call may not be scored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis import pipeline
+from analysis.config import Config, ToneConfig
+from analysis.engines.tone_head import CLASSES, EncoderHeadToneModel
+from analysis.heads import save_head
+from analysis.ports import WindowTranscript
+from analysis.values import Abstention, CallAnalysis, GivenParties, Moment, Party, Scoring, ScoringMode, Tone, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analysis.ports import Engines
+    from analysis.values import CustomerVoice, FloatArray, Wording
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "escalates.flac"
+AGENT, CUSTOMER = Party.AGENT, Party.CUSTOMER
+CHANNELS = GivenParties(channels=(AGENT, CUSTOMER))
+ACCEPTING = replace(Config(), tone=ToneConfig(accept_noncommercial=True))
+WIDTH = 512
+SECONDS = 45
+SENTENCE = (" I", " already", " told", " you", " this", " is", " ridiculous", " and", " nobody", " helps", " me")
+
+
+def spans_of(channel: FloatArray, rate: int) -> FloatArray:
+    """Speech probability per 32 ms hop from the level alone."""
+    hop = round(0.032 * rate)
+    powers = np.mean(np.square(channel[: len(channel) // hop * hop].reshape(-1, hop)), axis=1)
+    return np.where(powers > 1e-5, np.float32(1.0), np.float32(0.0))
+
+
+class ScriptedStream:
+    def __init__(self, probabilities: FloatArray) -> None:
+        self._left = list(probabilities)
+        self._held = 0
+
+    def push(self, samples: FloatArray) -> FloatArray:
+        self._held += len(samples)
+        hops, self._held = divmod(self._held, 512)
+        return np.array([self._left.pop(0) if self._left else 0.0 for _ in range(hops)], np.float32)
+
+    def finish(self) -> FloatArray:
+        return self.push(np.zeros(512 - self._held, np.float32)) if self._held else np.zeros(0, np.float32)
+
+
+class ScriptedSpeech:
+    """Hears speech where it is told to, whatever the audio: both runs of a comparison get the same spans."""
+
+    name, hop_s = "scripted", 0.032
+
+    def __init__(self, *channels: FloatArray) -> None:
+        self._channels = list(channels)
+        self._next = 0
+
+    def start(self) -> ScriptedStream:
+        self._next += 1
+        return ScriptedStream(self._channels[(self._next - 1) % len(self._channels)])
+
+
+class ScriptedTranscriber:
+    """The same sentence in every window; remembers whether frames were asked for."""
+
+    name, encoder, frame_rate = "scripted", "whisper-scripted", 50.0
+
+    def __init__(self) -> None:
+        self.asked_for_frames: list[bool] = []
+
+    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
+        return "en", 1.0
+
+    def transcribe(self, windows: Sequence[FloatArray], *, language: str, frames: Sequence[bool]) -> list[WindowTranscript]:
+        self.asked_for_frames += frames
+        return [self._window(len(window) / 16_000, wanted) for window, wanted in zip(windows, frames, strict=True)]
+
+    def _window(self, seconds: float, frames: bool) -> WindowTranscript:
+        step = min(0.3, seconds / (len(SENTENCE) + 1))
+        words = tuple(Word(at * step, (at + 1) * step, text, 0.9) for at, text in enumerate(SENTENCE))
+        return WindowTranscript(words, 0.9, 0.0, np.ones((round(seconds * 50), WIDTH), np.float32) if frames else None)
+
+
+class NeverTone:
+    name, encoder, licence, commercial_use = "never", "whisper-scripted", "CC0", True
+
+    def score(self, voice: CustomerVoice) -> NoReturn:
+        raise AssertionError("the tone model was called")
+
+
+class WatchedTone(NeverTone):
+    """Takes whatever it is given and remembers whose it was."""
+
+    def __init__(self, tone: Tone) -> None:
+        self._tone = tone
+        self.parties: set[Party] = set()
+        self.voices: set[int] = set()
+
+    def score(self, voice: CustomerVoice) -> list[Tone]:  # type: ignore[override]
+        self.parties.add(voice.role.party)
+        self.voices |= {utterance.voice for utterance in voice.utterances}
+        return [self._tone for _ in voice.utterances]
+
+
+class NeverWording:
+    name, languages = "never", frozenset({"en"})
+
+    def score(self, texts: Sequence[str]) -> list[Wording]:
+        raise AssertionError("the wording model was called")
+
+
+@pytest.fixture(scope="module")
+def channels() -> tuple[FloatArray, FloatArray, int]:
+    samples, rate = soundfile.read(SAMPLE, dtype="float32", always_2d=True)
+    samples = samples[: SECONDS * rate]
+    return samples[:, 0], samples[:, 1], rate
+
+
+def written(folder: Path, agent: FloatArray, customer: FloatArray, rate: int) -> Path:
+    file = folder / "call.wav"
+    soundfile.write(file, np.stack([agent, customer], axis=1), rate, subtype="PCM_16")
+    return file
+
+
+def customers(analysis: CallAnalysis) -> list[Moment]:
+    return [moment for moment in analysis.moments if moment.party is CUSTOMER]
+
+
+def random_head(encoder: str, folder: Path) -> EncoderHeadToneModel:
+    """The real head engine on drawn weights: this is about where its input comes from, not how good it is."""
+    draw, width = np.random.default_rng(5), 2 * WIDTH
+    tensors = {
+        "weight": draw.standard_normal((len(CLASSES), width)).astype(np.float32) / np.float32(20.0),
+        "bias": np.zeros(len(CLASSES), np.float32),
+        "feature_mean": np.zeros(width, np.float32),
+        "feature_std": np.ones(width, np.float32),
+        "arousal_weight": draw.standard_normal(width).astype(np.float32) / np.float32(20.0),
+        "arousal_bias": np.zeros(1, np.float32),
+    }
+    card = {
+        "name": "drawn", "encoder": encoder, "classes": list(CLASSES), "license": "CC0", "commercial_use": True, "languages": ["en"],
+        "priors": {}, "temperature": 1.0, "metrics": {},
+    }  # fmt: skip
+    save_head(f"tone-{encoder}", tensors, card, folder)
+    return EncoderHeadToneModel(Config(), encoder, folder)
+
+
+def test_the_agents_audio_replaced_by_noise_leaves_the_customers_frames_and_tone_bit_identical(
+    engines: Engines, channels: tuple[FloatArray, FloatArray, int], tmp_path: Path
+) -> None:
+    agent, customer, rate = channels
+    if engines.transcriber.encoder != "whisper-base":
+        pytest.skip(f"the drawn head is as wide as whisper-base, not {engines.transcriber.encoder}")
+    noise = np.random.default_rng(7).normal(0.0, 0.05, len(agent)).astype(np.float32)
+    built = replace(engines, tone=random_head(engines.transcriber.encoder, tmp_path))
+    heard, replaced = (
+        analysed(built, written(tmp_path, track, customer, rate), ScriptedSpeech(spans_of(agent, rate), spans_of(customer, rate)))
+        for track in (agent, noise)
+    )
+    before, after = customers(heard), customers(replaced)
+    assert [moment.utterance.text for moment in heard.moments] != [moment.utterance.text for moment in replaced.moments]
+    assert sum(moment.tone is not None for moment in before) >= 4
+    assert [moment.utterance.span for moment in before] == [moment.utterance.span for moment in after]
+    assert [moment.tone for moment in before] == [moment.tone for moment in after]
+    for left, right in zip(before, after, strict=True):
+        assert left.utterance.pooled is not None
+        assert right.utterance.pooled is not None
+        assert np.array_equal(left.utterance.pooled.mean, right.utterance.pooled.mean)
+        assert np.array_equal(left.utterance.pooled.std, right.utterance.pooled.std)
+
+
+def analysed(engines: Engines, file: Path, speech: ScriptedSpeech) -> CallAnalysis:
+    return pipeline.analyze(file, engines=replace(engines, speech=speech), config=ACCEPTING, options=pipeline.CallOptions(CHANNELS))
+
+
+@pytest.fixture
+def call(channels: tuple[FloatArray, FloatArray, int], tmp_path: Path) -> Path:
+    agent, customer, rate = channels
+    return written(tmp_path, agent[: 20 * rate], customer[: 20 * rate], rate)
+
+
+def run(engines: Engines, file: Path, parties: GivenParties, scoring: Scoring) -> CallAnalysis:
+    return pipeline.analyze(file, engines=engines, config=ACCEPTING, options=pipeline.CallOptions(parties, scoring))
+
+
+@pytest.mark.parametrize("mode", [ScoringMode.WORDS, ScoringMode.MEASURES, ScoringMode.NONE])
+def test_a_call_that_may_not_be_scored_never_reaches_the_tone_model(engines: Engines, call: Path, mode: ScoringMode) -> None:
+    transcriber = ScriptedTranscriber()
+    analysis = run(replace(engines, tone=NeverTone(), transcriber=transcriber), call, CHANNELS, Scoring(mode, "the customer objected"))
+    assert customers(analysis)
+    assert not any(transcriber.asked_for_frames)
+    for moment in customers(analysis):
+        assert (moment.tone, moment.tone_abstained, moment.disagreement) == (None, Abstention.SCORING_OFF, None)
+        if mode is ScoringMode.WORDS:
+            assert moment.frustration is not None
+            assert moment.frustration.contributions is not None
+            assert (moment.frustration.contributions.tone, moment.frustration.contributions.measures) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("mode", [ScoringMode.MEASURES, ScoringMode.NONE])
+def test_an_objected_call_is_transcribed_and_never_scored_from_its_words_either(engines: Engines, call: Path, mode: ScoringMode) -> None:
+    silent = replace(engines, tone=NeverTone(), wording=NeverWording(), transcriber=ScriptedTranscriber())
+    analysis = run(silent, call, CHANNELS, Scoring(mode, "the customer objected"))
+    assert analysis.segments == ()
+    assert "high_frustration" not in {flag.rule for flag in analysis.flags}
+    for moment in customers(analysis):
+        assert moment.utterance.text
+        assert moment.wording is None
+        assert moment.frustration is not None
+        assert (moment.frustration.probability, moment.frustration.abstained) == (None, Abstention.SCORING_OFF)
+
+
+def test_only_measures_that_were_asked_for_are_kept(engines: Engines, call: Path) -> None:
+    built = replace(engines, tone=NeverTone(), wording=NeverWording(), transcriber=ScriptedTranscriber())
+    measured, bare = (run(built, call, CHANNELS, Scoring(mode, None)) for mode in (ScoringMode.MEASURES, ScoringMode.NONE))
+    assert all(moment.measures is not None for moment in measured.moments)
+    assert all(moment.measures is None for moment in bare.moments)
+    assert bare.effort == bare.flags == ()
+    assert measured.effort != ()
+
+
+@pytest.mark.parametrize(
+    "parties",
+    [
+        GivenParties(channels=(AGENT, AGENT)),
+        GivenParties(channels=(AGENT, Party.UNKNOWN)),
+        GivenParties(channels=(CUSTOMER, CUSTOMER)),
+        GivenParties(),
+    ],
+)
+def test_without_one_confirmed_customer_no_voice_reaches_the_tone_model(engines: Engines, call: Path, parties: GivenParties) -> None:
+    analysis = run(replace(engines, tone=NeverTone(), transcriber=ScriptedTranscriber()), call, parties, Scoring(ScoringMode.FULL, None))
+    assert analysis.moments
+    assert all(moment.tone is None for moment in analysis.moments)
+    assert {moment.tone_abstained for moment in customers(analysis)} <= {Abstention.ROLE_UNSURE}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_tone_model_gets_the_customers_voice_whichever_channel_it_is_on(engines: Engines, call: Path, turned: bool) -> None:
+    watched = WatchedTone(Tone(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.5))
+    parties = GivenParties(voices=(CUSTOMER, AGENT) if turned else (AGENT, CUSTOMER))
+    analysis = run(replace(engines, tone=watched, transcriber=ScriptedTranscriber()), call, parties, Scoring(ScoringMode.FULL, None))
+    assert watched.parties == {CUSTOMER}
+    assert watched.voices == {0 if turned else 1}
+    assert {moment.party for moment in analysis.moments if moment.tone is not None} == {CUSTOMER}
