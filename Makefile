@@ -23,7 +23,7 @@ help:  ## Show these commands.
 
 demo:  ## Analyse the sample calls and serve the dashboard on http://localhost:$(PORT); Ctrl-C stops it.
 	@$(PYTHON) worker/port_check.py '$(PORT)'
-	@$(MAKE) --no-print-directory install
+	@$(MAKE) --silent --no-print-directory install
 	@exec $(BIN)/python manage.py demo --port '$(PORT)'
 
 install: .venv/.installed  ## Install what the platform runs with into .venv.

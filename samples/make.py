@@ -1,6 +1,6 @@
 """Makes the sample calls from the written dialogues: flite's voices, a telephone line and its noise, and what the script says of each.
 
-Run `python samples/make.py` with the Debian package `flite` installed. The same dialogues give the same files, byte for byte, on one machine.
+`python samples/make.py` needs the Debian package `flite`. The same dialogues give the same files, byte for byte, on one machine.
 The calls are for the demo and its test; they are not evidence of accuracy.
 """
 
@@ -90,7 +90,7 @@ def speak(line: Line, voice: str) -> Samples:
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "line.wav"
         features = ["--setf", f"duration_stretch={mood.stretch}", "--setf", f"f0_shift={mood.pitch}"]
-        subprocess.run(["flite", "-voice", voice, *features, "-t", line.text, "-o", str(wav)], check=True)  # noqa: S603, S607
+        subprocess.run(["flite", "-voice", voice, *features, "-t", line.text, "-o", str(wav)], check=True)
         samples, rate = soundfile.read(wav)
     return at_level(telephone(soxr.resample(trimmed(samples), rate, RATE)), LEVEL_DB + mood.gain_db)
 
@@ -109,7 +109,7 @@ def telephone(samples: Samples) -> Samples:
 def at_level(samples: Samples, level_db: float) -> Samples:
     """Scaled to an RMS level in dBFS, with its peaks rounded off as an overdriven line does."""
     scaled = samples / np.sqrt(np.mean(samples**2)) * 10 ** (level_db / 20)
-    return np.tanh(scaled)
+    return np.asarray(np.tanh(scaled), np.float64)
 
 
 def place(lines: list[Line], voices: dict[str, str]) -> list[Spoken]:
@@ -135,7 +135,7 @@ def quantised(channels: Samples) -> NDArray[np.int16]:
     """As the digital line carries it: 13 bits in the upper bits of 16."""
     step = 2 ** (LINE_BITS - 1)
     levels = np.clip(np.round(channels * step), -step, step - 1)
-    return (levels * 2 ** (16 - LINE_BITS)).astype(np.int16)
+    return np.asarray(levels * 2 ** (16 - LINE_BITS), np.int16)
 
 
 def stretches(spoken: list[Spoken]) -> dict[str, list[float] | float | None]:
@@ -161,7 +161,9 @@ def make(call: dict[str, Any]) -> dict[str, Any]:
         "language": "en",
         "seconds": round(len(channels) / RATE, 2),
         **stretches(spoken),
-        "lines": [{"party": part.line.party, "start": round(part.start, 2), "end": round(part.end, 2), "text": part.line.text} for part in spoken],
+        "lines": [
+            {"party": part.line.party, "start": round(part.start, 2), "end": round(part.end, 2), "text": part.line.text} for part in spoken
+        ],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Never, Self, TextIO
 
 from tqdm import tqdm
 
@@ -46,7 +46,7 @@ class CallBars:
         self._call.close()
 
 
-def _move(bar: tqdm[None], to: int) -> None:
+def _move(bar: tqdm[Never], to: int) -> None:
     bar.n = to
     bar.refresh()
 

@@ -82,9 +82,8 @@ def test_gunicorn_serves_the_projects_application() -> None:
 
 
 def test_gunicorn_accepts_its_options() -> None:
-    from gunicorn.config import Config
-
-    parsed = Config().parser().parse_args(SERVICES["web"]["command"][1:])
+    config = importlib.import_module("gunicorn.config")
+    parsed = config.Config().parser().parse_args(SERVICES["web"]["command"][1:])
     assert (parsed.workers, parsed.threads) == (3, 4)
 
 

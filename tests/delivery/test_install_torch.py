@@ -86,16 +86,20 @@ def report(options: list[str], environment: dict[str, str]) -> subprocess.Comple
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_pip_prefers_the_cpu_build_of_the_index_beside_its_own(torch_installer: ModuleType, tmp_path: Path) -> None:
+def test_pip_prefers_the_cpu_build_of_the_index_beside_its_own(
+    torch_installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own, cpu = index(tmp_path / "own", "2.13.0"), index(tmp_path / "cpu", "2.13.0+cpu")
-    torch_installer.CPU_INDEX = cpu
+    monkeypatch.setattr(torch_installer, "CPU_INDEX", cpu)
     options = torch_installer.extra_options(index="auto", nvidia=False, linux=True, offered="2.13.0")
     finished = report(options, isolated(PIP_INDEX_URL=own))
     assert "Would install torch-2.13.0+cpu" in finished.stdout, finished.stderr
 
 
-def test_a_cpu_index_that_is_down_leaves_what_pip_has_of_its_own(torch_installer: ModuleType, tmp_path: Path) -> None:
-    torch_installer.CPU_INDEX = NOBODY
+def test_a_cpu_index_that_is_down_leaves_what_pip_has_of_its_own(
+    torch_installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch_installer, "CPU_INDEX", NOBODY)
     options = torch_installer.extra_options(index="auto", nvidia=False, linux=True, offered="2.13.0")
     finished = report(options, isolated(PIP_INDEX_URL=index(tmp_path / "own", "2.13.0")))
     assert finished.returncode == 0, finished.stderr
