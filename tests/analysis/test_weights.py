@@ -1,0 +1,129 @@
+"""The shipped heads: whole, honest about their terms, and good enough that a swapped or empty file is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from analysis.heads import WEIGHTS, load_head
+from analysis.values import Tone
+from training.corpus import TONE_CLASSES
+from training.sentences import VADER_KEYS
+
+TONE_HEADS = {"tone-whisper-base": 512, "tone-whisper-tiny.en": 384}
+HEADS = (*TONE_HEADS, "wording-minilm")
+CARDS = Path(__file__).resolve().parents[2] / "docs" / "models"
+MAX_BYTES = 200_000
+
+
+def description(stem: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((WEIGHTS / f"{stem}.json").read_text())
+    return found
+
+
+def test_exactly_the_known_heads_are_shipped() -> None:
+    assert sorted(path.stem for path in WEIGHTS.glob("*.safetensors")) == sorted(HEADS)
+    assert sorted(path.stem for path in WEIGHTS.glob("*.json")) == sorted(HEADS)
+
+
+@pytest.mark.parametrize("stem", HEADS)
+def test_digest_is_that_of_the_tensor_file(stem: str) -> None:
+    content = (WEIGHTS / f"{stem}.safetensors").read_bytes()
+    assert description(stem)["digest"] == "sha256:" + hashlib.sha256(content).hexdigest()
+    assert len(content) < MAX_BYTES
+
+
+@pytest.mark.parametrize("stem", HEADS)
+def test_description_is_complete(stem: str) -> None:
+    found = description(stem)
+    text = {"name", "encoder", "license", "created_by", "digest"}
+    lists = {"classes", "data", "languages", "features"}
+    assert all(isinstance(found[key], str) and found[key] for key in text)
+    assert all(isinstance(found[key], list) and found[key] for key in lists)
+    assert found["name"] == stem
+    assert found["metrics"]
+    assert found["temperature"] > 0
+    assert all(0 < share < 1 for share in found["priors"].values())
+    assert found["created_by"].startswith("python -m training.")
+
+
+@pytest.mark.parametrize("stem", TONE_HEADS)
+def test_tone_heads_state_their_non_commercial_terms(stem: str) -> None:
+    found = description(stem)
+    assert found["license"] == "CC-BY-NC-SA-4.0"
+    assert found["commercial_use"] is False
+    assert {line.split()[0] for line in found["data"]} == {"RAVDESS", "nEMO", "EmoDB"}
+    assert sum(found["priors"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_wording_head_is_free_for_commercial_use_and_uses_no_restricted_data() -> None:
+    found = description("wording-minilm")
+    assert found["license"] == "Apache-2.0"
+    assert found["commercial_use"] is True
+    assert not any(word in line.lower() for line in found["data"] for word in ("airline", "satisfaction", "multiwoz"))
+
+
+@pytest.mark.parametrize(("stem", "width"), TONE_HEADS.items())
+def test_tone_tensors_fit_their_encoder(stem: str, width: int) -> None:
+    tensors = load_file(WEIGHTS / f"{stem}.safetensors")
+    shapes = {key: value.shape for key, value in tensors.items()}
+    assert shapes == {
+        "weight": (7, 2 * width),
+        "bias": (7,),
+        "feature_mean": (2 * width,),
+        "feature_std": (2 * width,),
+        "arousal_weight": (2 * width,),
+        "arousal_bias": (1,),
+    }
+    assert description(stem)["classes"] == list(TONE_CLASSES) == [key for key in Tone.__annotations__ if key != "arousal"]
+
+
+@pytest.mark.parametrize("stem", HEADS)
+def test_tensors_are_finite_and_scales_positive(stem: str) -> None:
+    tensors = load_file(WEIGHTS / f"{stem}.safetensors")
+    assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in tensors.values())
+    assert (tensors["feature_std"] > 0).all()
+    assert np.abs(tensors["weight"]).max() > 1e-3
+
+
+def test_wording_tensors_fit_minilm_and_the_lexicon() -> None:
+    tensors = load_file(WEIGHTS / "wording-minilm.safetensors")
+    assert tensors["weight"].shape == (2, 384 + len(VADER_KEYS))
+    assert description("wording-minilm")["classes"] == ["frustration", "sentiment"]
+
+
+@pytest.mark.parametrize("stem", HEADS)
+def test_run_time_reads_what_training_wrote(stem: str) -> None:
+    head = load_head(stem)
+    features = head.tensors["feature_mean"][None].repeat(2, axis=0)
+    assert np.allclose(head.logits(features), head.tensors["bias"] / head.card.temperature, atol=1e-5)
+
+
+@pytest.mark.parametrize("stem", HEADS)
+def test_every_number_of_the_description_is_in_the_card(stem: str) -> None:
+    """The card is written from the metrics; a retrained head with an old card is a lie."""
+    card = (CARDS / ("wording.md" if stem.startswith("wording") else "tone.md")).read_text()
+    missing = [number for number in numbers(description(stem)["metrics"]) if f"{number:.3f}" not in card]
+    assert not missing, f"{stem}: run python -m training.cards"
+    assert description(stem)["digest"] in card
+
+
+def numbers(metrics: Any) -> list[float]:
+    if isinstance(metrics, dict):
+        return [number for value in metrics.values() for number in numbers(value)]
+    return [float(metrics)]
+
+
+@pytest.mark.parametrize(("stem", "auc", "uar"), [("tone-whisper-base", 0.9, 0.5), ("tone-whisper-tiny.en", 0.88, 0.45)])
+def test_shipped_tone_heads_were_measured_far_above_chance(stem: str, auc: float, uar: float) -> None:
+    """On unseen speakers over the telephone; chance is an AUC of 0.5 and a UAR of 0.14."""
+    for corpus in ("ravdess", "emodb", "nemo"):
+        measured = description(stem)["metrics"]["speaker_disjoint"][f"{corpus}, telephone"]
+        assert measured["anger_auc"] > auc, corpus
+        assert measured["uar"] > uar, corpus

@@ -1,0 +1,156 @@
+"""The labelled speech: reads the manifest, the clips, and where in each clip there is speech."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+from faster_whisper.vad import VadOptions, get_speech_timestamps
+from tqdm import tqdm
+
+from analysis.config import SpeechConfig
+from analysis.values import SAMPLE_RATE, FloatArray, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / "var" / "features"
+
+TONE_CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
+"""In the order of `analysis.values.Tone`."""
+
+CLASS_OF_LABEL = {
+    "angry": "anger",
+    "sad": "sadness",
+    "fear": "fear",
+    "disgust": "disgust",
+    "happy": "happiness",
+    "surprise": "surprise",
+    "neutral": "neutral",
+    "calm": "neutral",
+    "boredom": "neutral",
+}
+"""Calm (RAVDESS) and boredom (EmoDB) are quiet speech without complaint: neutral for a product that looks for anger."""
+
+
+def data_folder() -> Path:
+    """Where the corpora lie: CALLANALYTICS_DATA, else the shared folder beside the repository."""
+    return Path(os.environ.get("CALLANALYTICS_DATA", ROOT.parent / "shared" / "data"))
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One labelled recording of one speaker."""
+
+    corpus: str
+    path: str
+    """Relative to the manifest's folder."""
+    speaker: str
+    gender: str
+    language: str
+    label: str
+    intensity: str
+    """RAVDESS only: `normal` or `strong`."""
+    text: str
+
+    @property
+    def tone(self) -> str:
+        return CLASS_OF_LABEL[self.label]
+
+
+def read_manifest(manifest: Path) -> list[Clip]:
+    """The clips of a manifest, in its order. Raises KeyError where a column is missing or a label is unknown."""
+    with manifest.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    unknown = {row["emotion"] for row in rows} - CLASS_OF_LABEL.keys()
+    if unknown:
+        raise KeyError(f"{manifest}: unknown emotions {sorted(unknown)}; known are {sorted(CLASS_OF_LABEL)}")
+    return [
+        Clip(
+            corpus=row["corpus"],
+            path=row["path"],
+            speaker=row["speaker"],
+            gender=row["gender"],
+            language=row["language"],
+            label=row["emotion"],
+            intensity=row["intensity"],
+            text=row["text"],
+        )
+        for row in rows
+    ]
+
+
+def read_clip(path: Path) -> FloatArray:
+    """Mono samples at 16 kHz, shape [n]. Raises soundfile.LibsndfileError where the file cannot be read, ValueError at another rate."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    if rate != SAMPLE_RATE:
+        raise ValueError(f"{path}: {rate} Hz, expected {SAMPLE_RATE}")
+    return np.asarray(samples.mean(axis=1), np.float32)
+
+
+def speech_span(samples: FloatArray, config: SpeechConfig = SpeechConfig()) -> Span | None:
+    """From the first to the last speech in a clip, padded as at run time; None where there is none."""
+    options = VadOptions(
+        threshold=config.threshold,
+        neg_threshold=config.release,
+        min_speech_duration_ms=round(config.min_speech_s * 1000),
+        min_silence_duration_ms=round(config.min_silence_s * 1000),
+        speech_pad_ms=0,
+    )
+    spans = get_speech_timestamps(samples, options)
+    if not spans:
+        return None
+    start = spans[0]["start"] / SAMPLE_RATE - config.pad_s
+    end = spans[-1]["end"] / SAMPLE_RATE + config.pad_s
+    return Span(round(max(0.0, start), 3), round(min(len(samples) / SAMPLE_RATE, end), 3))
+
+
+@dataclass(frozen=True, slots=True)
+class UsableClips:
+    """Clips that can be read and hold speech, with where that speech is, and how many could not be used."""
+
+    clips: tuple[Clip, ...]
+    spans: tuple[Span, ...]
+    unreadable: int
+    silent: int
+
+
+def usable_clips(clips: Sequence[Clip], folder: Path, cache: Path) -> UsableClips:
+    """Find the speech of every clip; finds are kept in the CSV `cache`, so a second call only looks at new clips."""
+    known = _read_spans(cache)
+    with cache.open("a", newline="") as out:
+        writer = csv.writer(out)
+        for clip in tqdm([clip for clip in clips if clip.path not in known], desc="finding speech", unit="clip"):
+            known[clip.path] = _find(folder / clip.path)
+            writer.writerow([clip.path, *known[clip.path]])
+    kept = [(clip, known[clip.path]) for clip in clips if known[clip.path][0] == "ok"]
+    states = [known[clip.path][0] for clip in clips]
+    return UsableClips(
+        tuple(clip for clip, _ in kept),
+        tuple(Span(float(found[1]), float(found[2])) for _, found in kept),
+        unreadable=states.count("unreadable"),
+        silent=states.count("silent"),
+    )
+
+
+def _read_spans(cache: Path) -> dict[str, tuple[str, str, str]]:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    if not cache.exists():
+        return {}
+    with cache.open(newline="") as lines:
+        return {path: (state, start, end) for path, state, start, end in csv.reader(lines)}
+
+
+def _find(path: Path) -> tuple[str, str, str]:
+    try:
+        span = speech_span(read_clip(path))
+    except (soundfile.LibsndfileError, ValueError, OSError) as error:
+        tqdm.write(f"skipped, cannot be read: {path}: {error}")
+        return ("unreadable", "", "")
+    return ("silent", "", "") if span is None else ("ok", str(span.start), str(span.end))

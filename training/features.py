@@ -1,0 +1,218 @@
+"""Encoder frames of the labelled speech, made as at run time: clips of one speaker packed into windows, encoded once, kept on disk.
+
+`python -m training.features --weights base --copies clean telephone` fills the cache; it can be stopped and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from analysis.config import TranscribeConfig
+from analysis.values import SAMPLE_RATE, FloatArray
+from training.channel import draw_line, telephone
+from training.corpus import CACHE, Clip, UsableClips, data_folder, read_clip, read_manifest, usable_clips
+from training.encoder import WhisperWindowEncoder, WindowEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from analysis.values import Span
+
+FRAME_RATE = 50.0
+SHARD_WINDOWS = 16
+RECIPE = "mel without its last frame, one window at a time"
+"""How the run time encodes; a cache made otherwise is another cache."""
+CLIPS_A_WINDOW = 8
+COPIES = ("clean", "telephone", "telephone-b", "telephone-c")
+"""Each copy is packed anew, so one clip is seen beside different neighbours; `-b` and `-c` draw other lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedWindow:
+    """Clips of one speaker that share an encoder pass, as indices into the usable clips."""
+
+    speaker: str
+    clips: tuple[int, ...]
+
+
+def pack(clips: Sequence[Clip], spans: Sequence[Span], *, seed: int, config: TranscribeConfig = TranscribeConfig()) -> list[PackedWindow]:
+    """Shuffle each speaker's clips into windows of at most eight clips and `window_s`; a clip too long for a window is left out."""
+    rng = np.random.default_rng(seed)
+    windows: list[PackedWindow] = []
+    for speaker in sorted({clip.speaker for clip in clips}):
+        own = [index for index, clip in enumerate(clips) if clip.speaker == speaker and spans[index].seconds <= config.window_s]
+        windows.extend(PackedWindow(speaker, group) for group in _filled(rng.permutation(own).tolist(), spans, config))
+    return windows
+
+
+def _filled(order: Sequence[int], spans: Sequence[Span], config: TranscribeConfig) -> Iterator[tuple[int, ...]]:
+    group: list[int] = []
+    used_s = 0.0
+    for index in order:
+        needed_s = spans[index].seconds + (config.join_gap_s if group else 0.0)
+        if group and (len(group) == CLIPS_A_WINDOW or used_s + needed_s > config.window_s):
+            yield tuple(group)
+            group, used_s, needed_s = [], 0.0, spans[index].seconds
+        group.append(index)
+        used_s += needed_s
+    if group:
+        yield tuple(group)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One window's audio and where in it each clip lies, in samples."""
+
+    samples: FloatArray
+    places: tuple[tuple[int, int], ...]
+
+
+def join(pieces: Sequence[FloatArray], gap_s: float = TranscribeConfig().join_gap_s) -> Joined:
+    """Clips one after another with the run time's silence between them."""
+    gap = np.zeros(round(gap_s * SAMPLE_RATE), np.float32)
+    parts: list[FloatArray] = []
+    places: list[tuple[int, int]] = []
+    at = 0
+    for piece in pieces:
+        if parts:
+            parts.append(gap)
+            at += len(gap)
+        parts.append(piece)
+        places.append((at, at + len(piece)))
+        at += len(piece)
+    return Joined(np.concatenate(parts), tuple(places))
+
+
+def cut_frames(frames: FloatArray, place: tuple[int, int]) -> FloatArray:
+    """Frames of one clip, shape [n >= 1, d]."""
+    first = min(round(place[0] / SAMPLE_RATE * FRAME_RATE), len(frames) - 1)
+    last = max(first + 1, round(place[1] / SAMPLE_RATE * FRAME_RATE))
+    return frames[first:last]
+
+
+class WindowAudio:
+    """Reads a window's clips and passes them through the copy's channel."""
+
+    def __init__(self, usable: UsableClips, folder: Path, copy: str) -> None:
+        self._usable = usable
+        self._folder = folder
+        self._copy = copy
+
+    def build(self, window: PackedWindow, number: int) -> Joined:
+        pieces = [self._piece(index) for index in window.clips]
+        if self._copy == "clean":
+            return join(pieces)
+        rng = np.random.default_rng([COPIES.index(self._copy), number])
+        heard = telephone(np.concatenate(pieces), draw_line(rng), rng)
+        return join(np.split(heard, np.cumsum([len(piece) for piece in pieces])[:-1]))
+
+    def _piece(self, index: int) -> FloatArray:
+        span = self._usable.spans[index]
+        samples = read_clip(self._folder / self._usable.clips[index].path)
+        return samples[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureCache:
+    """Frames on disk, one file per `SHARD_WINDOWS` windows, in a folder named by everything that they depend on."""
+
+    folder: Path
+    windows: tuple[PackedWindow, ...]
+
+    @property
+    def shards(self) -> int:
+        return -(-len(self.windows) // SHARD_WINDOWS)
+
+    def path(self, shard: int) -> Path:
+        return self.folder / f"{shard:04d}.npz"
+
+    def missing(self) -> list[int]:
+        return [shard for shard in range(self.shards) if not self.path(shard).exists()]
+
+
+def open_cache(usable: UsableClips, encoder_name: str, copy: str, root: Path = CACHE) -> FeatureCache:
+    """The cache of one encoder and copy; another set of clips or another packing gets another folder."""
+    windows = pack(usable.clips, usable.spans, seed=COPIES.index(copy))
+    plan = repr([RECIPE, *((window, [(usable.clips[i].path, usable.spans[i]) for i in window.clips]) for window in windows)])
+    digest = hashlib.sha256(plan.encode()).hexdigest()[:12]
+    return FeatureCache(root / encoder_name / f"{copy}-{digest}", tuple(windows))
+
+
+def fill(cache: FeatureCache, audio: WindowAudio, encoder: WindowEncoder) -> None:
+    """Encode every window that is not on disk yet."""
+    missing = cache.missing()
+    started = time.perf_counter()
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    for shard in tqdm(missing, desc=str(cache.folder.name), unit="shard"):
+        _save(cache.path(shard), *_encoded(cache, shard, audio, encoder))
+    print(f"{cache.folder}: {len(missing)} of {cache.shards} shards made in {time.perf_counter() - started:.0f} s", flush=True)
+
+
+def _encoded(cache: FeatureCache, shard: int, audio: WindowAudio, encoder: WindowEncoder) -> tuple[list[int], list[FloatArray]]:
+    first = shard * SHARD_WINDOWS
+    numbered = list(enumerate(cache.windows))[first : first + SHARD_WINDOWS]
+    clips: list[int] = []
+    frames: list[FloatArray] = []
+    for number, window in numbered:
+        joined = audio.build(window, number)
+        encoded = encoder.encode([joined.samples])[0]
+        clips.extend(window.clips)
+        frames.extend(cut_frames(encoded, place) for place in joined.places)
+    return clips, frames
+
+
+def _save(path: Path, clips: list[int], frames: list[FloatArray]) -> None:
+    """Half precision: its rounding is far under what the neighbours in the window change."""
+    partial = path.with_suffix(".part")
+    with partial.open("wb") as out:
+        np.savez(
+            out, clips=np.array(clips), lengths=np.array([len(each) for each in frames]), frames=np.concatenate(frames).astype(np.float16)
+        )
+    partial.replace(path)
+
+
+def load_pooled(cache: FeatureCache, count: int) -> FloatArray:
+    """Mean and standard deviation of every clip's frames, shape [count, 2 d]; NaN rows for clips that are in no window."""
+    pooled: FloatArray | None = None
+    for shard in range(cache.shards):
+        with np.load(cache.path(shard)) as stored:
+            clips, lengths, frames = stored["clips"], stored["lengths"], stored["frames"].astype(np.float32)
+        if pooled is None:
+            pooled = np.full((count, 2 * frames.shape[1]), np.nan, np.float32)
+        for clip, own in zip(clips, np.split(frames, np.cumsum(lengths)[:-1]), strict=True):
+            pooled[clip] = np.concatenate([own.mean(axis=0), own.std(axis=0)])
+    if pooled is None:
+        raise ValueError(f"{cache.folder}: the cache is empty")
+    return pooled
+
+
+def open_clips() -> tuple[UsableClips, Path]:
+    """All usable clips of the shared corpora and their folder; says how many were skipped and why."""
+    folder = data_folder() / "emotion"
+    usable = usable_clips(read_manifest(folder / "manifest.csv"), folder, CACHE / "spans.csv")
+    print(f"{len(usable.clips)} clips; skipped: {usable.unreadable} unreadable, {usable.silent} without speech", flush=True)
+    return usable, folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", nargs="+", default=["base", "tiny.en"])
+    parser.add_argument("--copies", nargs="+", default=["clean", "telephone"], choices=COPIES)
+    arguments = parser.parse_args()
+    usable, folder = open_clips()
+    for weights in arguments.weights:
+        encoder = WhisperWindowEncoder(weights)
+        for copy in arguments.copies:
+            fill(open_cache(usable, encoder.name, copy), WindowAudio(usable, folder, copy), encoder)
+
+
+if __name__ == "__main__":
+    main()

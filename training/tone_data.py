@@ -1,0 +1,119 @@
+"""Labelled utterances as the tone head sees them, and the numbers that a model card reports of held-out ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from training.corpus import TONE_CLASSES, Clip
+from training.metrics import auc, average_precision, rounded, softmax, top_ece, uar
+
+if TYPE_CHECKING:
+    from analysis.values import FloatArray
+    from training.metrics import Doubles, Labels, Mask
+
+ANGER = TONE_CLASSES.index("anger")
+
+
+@dataclass(frozen=True, slots=True)
+class ToneData:
+    """One row per clip and copy."""
+
+    clips: tuple[Clip, ...]
+    copies: tuple[str, ...]
+    features: FloatArray
+    """Shape [n, 2 d]."""
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @property
+    def labels(self) -> Labels:
+        return np.array([TONE_CLASSES.index(clip.tone) for clip in self.clips])
+
+    @property
+    def speakers(self) -> list[str]:
+        return [clip.speaker for clip in self.clips]
+
+    @property
+    def corpora(self) -> list[str]:
+        return [clip.corpus for clip in self.clips]
+
+    def where(self, chosen: Mask | Labels) -> ToneData:
+        rows = np.arange(len(self))[chosen]
+        return ToneData(tuple(self.clips[row] for row in rows), tuple(self.copies[row] for row in rows), self.features[rows])
+
+    def has(self, *, corpus: str | None = None, copy: str | None = None, gender: str | None = None) -> Mask:
+        """Which rows are of the given corpus, copy and sex; None takes all."""
+        return np.array(
+            [
+                corpus in (None, clip.corpus) and copy in (None, own) and gender in (None, clip.gender)
+                for clip, own in zip(self.clips, self.copies, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What heads said of rows they were not trained on."""
+
+    data: ToneData
+    logits: Doubles
+    arousal: Doubles
+
+    def where(self, rows: Mask) -> HeldOut:
+        return HeldOut(self.data.where(rows), self.logits[rows], self.arousal[rows])
+
+    @property
+    def probabilities(self) -> Doubles:
+        return softmax(self.logits)
+
+
+def numbers(held: HeldOut) -> dict[str, float]:
+    """The card's numbers for one group of rows. The seven-class decision is made as at run time: over all seven."""
+    labels, probabilities = held.data.labels, held.probabilities
+    anger = labels == ANGER
+    return rounded(
+        {
+            "anger_auc": auc(anger, probabilities[:, ANGER]),
+            "anger_ap": average_precision(anger, probabilities[:, ANGER]),
+            "anger_share": float(anger.mean()),
+            "uar": uar(labels, probabilities.argmax(axis=1)),
+            "ece": top_ece(labels, probabilities),
+        }
+    )
+
+
+def report(held: HeldOut) -> dict[str, dict[str, float]]:
+    """Numbers per corpus and copy."""
+    groups = [(corpus, copy) for corpus in sorted(set(held.data.corpora)) for copy in ("clean", "telephone")]
+    table = {f"{corpus}, {copy}": numbers(held.where(held.data.has(corpus=corpus, copy=copy))) for corpus, copy in groups}
+    return table | {f"all, {copy}": numbers(held.where(held.data.has(copy=copy))) for copy in ("clean", "telephone")}
+
+
+def sex_gaps(held: HeldOut) -> dict[str, float]:
+    """UAR of women minus men per corpus, telephone copy."""
+    gaps = {}
+    for corpus in sorted(set(held.data.corpora)):
+        women, men = (held.where(held.data.has(corpus=corpus, copy="telephone", gender=sex)) for sex in ("f", "m"))
+        gaps[corpus] = numbers(women)["uar"] - numbers(men)["uar"]
+    return rounded(gaps)
+
+
+def strong_anger_auc(held: HeldOut) -> dict[str, float]:
+    """How well the arousal proxy tells strong from normal anger (RAVDESS), per copy."""
+    found = {}
+    for copy in ("clean", "telephone"):
+        rows = held.where(held.data.has(corpus="ravdess", copy=copy))
+        angry = rows.where(rows.data.labels == ANGER)
+        found[copy] = auc(np.array([clip.intensity == "strong" for clip in angry.data.clips]), angry.arousal)
+    return rounded(found)
+
+
+def recalls(held: HeldOut) -> dict[str, float]:
+    """Recall per class over all corpora, telephone copy."""
+    rows = held.where(held.data.has(copy="telephone"))
+    predicted = rows.probabilities.argmax(axis=1)
+    return rounded({name: float((predicted[rows.data.labels == index] == index).mean()) for index, name in enumerate(TONE_CLASSES)})
