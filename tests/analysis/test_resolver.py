@@ -177,7 +177,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nonsense", "", "/no/such/folder"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(AnalysisError, match="tiny.en, small, medium, large-v3, large-v3-turbo, distil-large-v3.5"):
+    with pytest.raises(AnalysisError, match=r"tiny\.en, small, medium, large-v3, large-v3-turbo, distil-large-v3\.5"):
         resolver.locate(name)
 
 

@@ -1,0 +1,186 @@
+"""What every transcriber in the registry must do, with real weights; OpenAI's on base weights converted from CTranslate2."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis import resolver
+from analysis.config import Config, TranscribeConfig
+from analysis.errors import AnalysisError
+from analysis.registry import ENGINES, engine_class
+from analysis.steps import transcribe
+from analysis.values import SAMPLE_RATE, FloatArray, Recording, Span, Voice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from analysis.ports import Transcriber, WindowTranscript
+
+SPOKEN = "after early nightfall the yellow lamps would light up here and there the squalid quarter of the brothels"
+"""LibriSpeech 1089-134686-0002."""
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whisper base in OpenAI's format."""
+    pytest.importorskip("whisper")
+    from training.convert_whisper import convert
+
+    file = tmp_path_factory.mktemp("weights") / "base.pt"
+    convert(resolver.locate("base"), file)
+    return file
+
+
+@pytest.fixture(scope="module", params=sorted(ENGINES["transcriber"]))
+def transcriber(request: pytest.FixtureRequest) -> Transcriber:
+    """Each registered transcriber on base weights."""
+    weights = str(request.getfixturevalue("checkpoint")) if request.param == "openai-whisper" else "base"
+    made: Transcriber = engine_class("transcriber", request.param)(Config(transcribe=TranscribeConfig(weights=weights, threads=1)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def speech(data: Path) -> FloatArray:
+    samples: FloatArray = soundfile.read(data / "asr" / "librispeech" / "1089-134686-0002.flac", dtype="float32")[0]
+    return samples
+
+
+@pytest.fixture(scope="module")
+def heard(transcriber: Transcriber, speech: FloatArray) -> list[WindowTranscript]:
+    """The utterance with frames, and its first two seconds without."""
+    return transcriber.transcribe([speech, speech[: 2 * SAMPLE_RATE]], language="en", frames=[True, False])
+
+
+def bare(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalpha() or letter == " ").strip()
+
+
+def test_what_was_said_is_written(heard: list[WindowTranscript]) -> None:
+    assert bare("".join(word.text for word in heard[0].words)) == SPOKEN
+
+
+def test_words_ascend_and_stay_inside_the_window(heard: list[WindowTranscript], speech: FloatArray) -> None:
+    for window, seconds in zip(heard, (len(speech) / SAMPLE_RATE, 2.0), strict=True):
+        assert all(0 <= word.start <= word.end <= seconds for word in window.words)
+        assert all(word.start <= following.start for word, following in pairwise(window.words))
+
+
+def test_numbers_are_plain_python_floats(heard: list[WindowTranscript]) -> None:
+    window = heard[0]
+    assert {type(value) for word in window.words for value in (word.start, word.end, word.probability)} == {float}
+    assert type(window.confidence) is type(window.no_speech) is float
+
+
+def test_clear_speech_is_trusted(heard: list[WindowTranscript]) -> None:
+    assert heard[0].confidence > 0.8
+    assert heard[0].no_speech < 0.3
+    assert all(0 <= word.probability <= 1 for word in heard[0].words)
+
+
+def test_frames_cover_the_audio_and_not_the_padding(transcriber: Transcriber, heard: list[WindowTranscript], speech: FloatArray) -> None:
+    frames = heard[0].frames
+    assert frames is not None
+    assert frames.dtype == np.float32
+    assert frames.shape == (int(np.ceil(len(speech) / SAMPLE_RATE * transcriber.frame_rate)), 512)
+    assert np.isfinite(frames).all()
+
+
+def test_frames_come_only_where_they_are_asked_for(heard: list[WindowTranscript]) -> None:
+    assert heard[1].frames is None
+
+
+def test_frames_do_not_depend_on_what_else_is_in_the_batch(
+    transcriber: Transcriber, heard: list[WindowTranscript], speech: FloatArray
+) -> None:
+    alone = transcriber.transcribe([speech], language="en", frames=[True])[0]
+    assert alone.frames is not None
+    assert heard[0].frames is not None
+    assert alone.frames.tobytes() == heard[0].frames.tobytes()
+    assert alone.words == heard[0].words
+
+
+def test_the_language_is_heard(transcriber: Transcriber, speech: FloatArray) -> None:
+    language, probability = transcriber.language([speech])
+    assert language == "en"
+    assert 0.5 < probability <= 1.0
+
+
+def test_no_windows_give_no_transcripts(transcriber: Transcriber) -> None:
+    assert transcriber.transcribe([], language="en", frames=[]) == []
+
+
+def test_an_unknown_language_is_refused_by_name(transcriber: Transcriber, speech: FloatArray) -> None:
+    with pytest.raises(AnalysisError, match="'tlh'"):
+        transcriber.transcribe([speech], language="tlh", frames=[False])
+
+
+def test_it_says_who_it_is(transcriber: Transcriber) -> None:
+    assert transcriber.encoder == "whisper-base"
+    engine, weights, digest = transcriber.name.split("/")
+    assert engine in ENGINES["transcriber"]
+    assert weights == "base"
+    assert len(digest.partition("@sha256:")[2]) == 64
+
+
+def test_silence_gives_no_words_through_the_step(transcriber: Transcriber, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    np.zeros(5 * SAMPLE_RATE, np.int16).tofile(spool)
+    recording = Recording("silence.wav", spool, 5.0, 1, SAMPLE_RATE, "pcm_s16le", "0" * 64)
+    found = transcribe.transcribe(
+        recording,
+        (Voice(0, 0, (Span(0.0, 5.0),)),),
+        transcriber,
+        TranscribeConfig(),
+        language="en",
+        pooled=True,
+        progress=lambda step, fraction: None,
+    )
+    assert found.utterances == ()
+
+
+class TestFasterWhisper:
+    def made(self, **changes: object) -> Transcriber:
+        transcriber: Transcriber = engine_class("transcriber", "faster-whisper")(
+            Config(transcribe=dataclasses.replace(TranscribeConfig(), **changes))  # type: ignore[arg-type]
+        )
+        return transcriber
+
+    def test_a_folder_of_known_weights_is_known_by_its_digest(self) -> None:
+        assert self.made(weights=str(resolver.locate("tiny.en"))).encoder == "whisper-tiny.en"
+
+    def test_english_weights_say_so_when_asked_for_another_language(self, speech: FloatArray) -> None:
+        transcriber = self.made(weights="tiny.en")
+        assert transcriber.language([speech]) == ("en", 1.0)
+        with pytest.raises(AnalysisError, match="'es'"):
+            transcriber.transcribe([speech], language="es", frames=[False])
+
+    def test_a_broken_model_is_an_error_with_its_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "model.bin").write_bytes(b"not a model")
+        (tmp_path / "tokenizer.json").write_text("{}")
+        with pytest.raises(AnalysisError, match=str(tmp_path)):
+            self.made(weights=str(tmp_path))
+
+    def test_a_folder_without_a_tokenizer_never_asks_the_hub(self, tmp_path: Path) -> None:
+        (tmp_path / "model.bin").write_bytes(b"not a model")
+        with pytest.raises(AnalysisError, match=r"tokenizer\.json is missing"):
+            self.made(weights=str(tmp_path))
+
+    def test_a_beam_hears_the_same(self, speech: FloatArray) -> None:
+        heard = self.made(weights="base", beam=5).transcribe([speech], language="en", frames=[False])[0]
+        assert bare("".join(word.text for word in heard.words)) == SPOKEN
+
+
+def test_openai_without_a_checkpoint_says_where_it_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("whisper")
+    from analysis.engines import openai_whisper
+
+    monkeypatch.setattr(openai_whisper, "CHECKPOINTS", tmp_path)
+    with pytest.raises(AnalysisError, match=str(tmp_path)):
+        openai_whisper.OpenAIWhisperTranscriber(Config(transcribe=replace(TranscribeConfig(), weights="base")))
