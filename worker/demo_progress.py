@@ -59,7 +59,11 @@ class CallLines:
         self._shown = ""
 
     def show(self, call: Call) -> None:
-        now = call.status if call.status != CallStatus.RUNNING else f"{call.step}, step {step_number(call.step)} of {len(STEPS)}"
+        now = (
+            f"{call.step}, step {step_number(call.step)} of {len(STEPS)}"
+            if call.status == CallStatus.RUNNING and call.step
+            else call.status
+        )
         if now != self._shown:
             self._shown = now
             self._out.write(f"{call.file_name}: {now}\n")

@@ -99,25 +99,23 @@ class Processes:
             status = started.process.poll()
             if status is not None:
                 tail = started.log.read_text(errors="replace").splitlines()[-LOG_TAIL:]
-                raise ProcessEndedError("\n".join([f"The {started.name} ended with status {status}. The end of {started.log}:", *tail]))
+                raise ProcessEndedError(
+                    "\n".join([f"The {started.name} process ended with status {status}. The end of {started.log}:", *tail])
+                )
 
     def stop(self) -> None:
-        """Ask all of them to end, wait a little, then end what is left of their groups."""
+        """Ask each of them to end its own children and itself, wait a little, then end what is left of their groups."""
         for started in self._started:
-            _signal_group(started, signal.SIGTERM)
+            started.process.terminate()
         deadline = time.monotonic() + GRACE_S
         for started in self._started:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 started.process.wait(max(0.0, deadline - time.monotonic()))
         for started in self._started:
-            _signal_group(started, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started.process.pid, signal.SIGKILL)
             started.process.wait()
         self._started.clear()
-
-
-def _signal_group(started: Started, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(started.process.pid, number)
 
 
 def wait_for_page(url: str, processes: Processes, *, timeout_s: float = 60.0) -> None:

@@ -74,8 +74,8 @@ def test_a_stop_signal_ends_the_wait_and_every_process(tmp_path: Path, request_t
 
 def test_a_process_that_ends_early_is_named_with_its_last_words(tmp_path: Path, request_to_stop: StopRequest) -> None:
     with Processes(tmp_path, request_to_stop) as processes:
-        processes.start("web server", [sys.executable, "-c", "print('no such module'); raise SystemExit(3)"], {})
-        with pytest.raises(ProcessEndedError, match=r"(?s)web server ended with status 3.*no such module"):
+        processes.start("web", [sys.executable, "-c", "print('no such module'); raise SystemExit(3)"], {})
+        with pytest.raises(ProcessEndedError, match=r"(?s)web process ended with status 3.*no such module"):
             wait_for_page("http://127.0.0.1:9/", processes)
 
 

@@ -73,7 +73,7 @@ class Command(BaseCommand):
     def _serve(self, processes: Processes, port: str, login: demo_data.Login, calls: list[Call]) -> None:
         try:
             processes.start("worker", worker_command(), ENVIRONMENT)
-            processes.start("web server", web_command(port), ENVIRONMENT)
+            processes.start("web", web_command(port), ENVIRONMENT)
             wait_for_page(f"http://{HOST}:{port}/healthz", processes)
             ended = demo_progress.follow(calls, processes)
             self._welcome(port, login, ended)
