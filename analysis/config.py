@@ -206,7 +206,8 @@ def load(path: Path) -> Config:
         sections = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AnalysisError(f"{path}: not a readable TOML configuration ({error})", permanent=True) from error
-    return _replaced(Config(), sections, str(path))
+    config: Config = _replaced(Config(), sections, str(path))
+    return config
 
 
 def _replaced(base: Any, values: dict[str, Any], where: str) -> Any:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from analysis.ports import Progress
+
 CONFIG = TranscribeConfig()
 
 
@@ -85,7 +87,7 @@ def run(
     *,
     language: str | None = "en",
     pooled: bool = True,
-    progress: Callable[[str, float], None] = lambda step, fraction: None,
+    progress: Progress = lambda step, fraction: None,
 ) -> Transcript:
     return transcribe.transcribe(recording, tuple(voices), transcriber, config, language=language, pooled=pooled, progress=progress)
 
