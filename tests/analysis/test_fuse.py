@@ -1,0 +1,262 @@
+"""The fused score: its parts add up, calm talk is low, upset words are high, one angry voice is not enough, doubt abstains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from analysis.config import Config, FuseConfig
+from analysis.steps import fuse
+from analysis.values import (
+    Abstention,
+    Cast,
+    CustomerVoice,
+    EffortSign,
+    Moment,
+    Party,
+    PlainMeasures,
+    Role,
+    RoleSource,
+    Scoring,
+    ScoringMode,
+    Tone,
+    Utterance,
+    Wording,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+AGENT = Role(0, Party.AGENT, 1.0, RoleSource.MANUAL)
+CUSTOMER = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
+FULL = Scoring(ScoringMode.FULL, None)
+WORDS = Scoring(ScoringMode.WORDS, None)
+CALM_VOICE = Tone(0.03, 0.1, 0.02, 0.02, 0.05, 0.03, 0.75, 0.3)
+ANGRY_VOICE = Tone(0.9, 0.02, 0.02, 0.03, 0.01, 0.01, 0.01, 0.9)
+POLITE, NEUTRAL, UPSET = Wording(0.8, 0.02), Wording(0.0, 0.1), Wording(-0.7, 0.85)
+NORMAL = PlainMeasures(-26.0, 200.0, 3.0, 0.3, 0.0, 30.0)
+LOUD = PlainMeasures(-18.0, 260.0, 3.5, 0.3, 0.0, 38.0)
+TEXT = "these are five plain words"
+
+
+def utterance(number: int, voice: int = 1, *, text: str = TEXT, asr: float = 0.9, every_s: float = 8.0) -> Utterance:
+    return Utterance(number, voice, number * every_s, number * every_s + 4.0, text, "en", asr, ())
+
+
+def cast(said: Sequence[Utterance]) -> Cast:
+    return Cast((AGENT, CUSTOMER), CustomerVoice(CUSTOMER, 0.8, tuple(each for each in said if each.voice == 1)))
+
+
+def fused(
+    said: Sequence[Utterance],
+    *,
+    tone: Mapping[int, Tone | Abstention] = {},
+    wording: Mapping[int, Wording] = {},
+    plain: Mapping[int, PlainMeasures] = {},
+    signs: Sequence[EffortSign] = (),
+    scoring: Scoring = FULL,
+    config: Config = Config(),
+) -> tuple[Moment, ...]:
+    measured = {each.id: plain.get(each.id, NORMAL) for each in said}
+    parts = fuse.Parts(measured, tone, wording, signs)
+    return fuse.moments(said, cast(said), parts=parts, scoring=scoring, config=config)
+
+
+def probability(moment: Moment) -> float:
+    assert moment.frustration is not None
+    assert moment.frustration.probability is not None
+    return moment.frustration.probability
+
+
+def one(wording: Wording, tone: Tone | Abstention = Abstention.WEIGHTS_LICENCE, *signs: EffortSign) -> float:
+    return probability(fused([utterance(1)], tone={1: tone}, wording={1: wording}, signs=signs)[0])
+
+
+def drawn(
+    count: int,
+) -> tuple[list[Utterance], dict[int, Tone | Abstention], dict[int, Wording], dict[int, PlainMeasures], list[EffortSign]]:
+    """A call of both parties with everything drawn, so that any rule that holds here holds beyond the cases thought of."""
+    draw = np.random.default_rng(11)
+    said = [utterance(number, int(draw.integers(0, 2)), asr=float(draw.uniform(0.2, 1.0))) for number in range(count)]
+    own = [each.id for each in said if each.voice == 1]
+    shares = draw.dirichlet(np.full(7, 0.3), count)
+    tone: dict[int, Tone | Abstention] = {
+        each: Tone(*shares[each].tolist(), arousal=0.5) if draw.uniform() < 0.7 else Abstention.TOO_NOISY for each in own
+    }
+    wording = {each: Wording(0.0, float(draw.uniform())) for each in own}
+    plain = {
+        each.id: PlainMeasures(
+            float(draw.normal(-26, 6)), float(draw.uniform(90, 300)), float(draw.uniform(1, 5)), 0.2, 0.1, float(draw.uniform(0, 40))
+        )
+        for each in said
+    }
+    signs = [EffortSign(str(kind), float(draw.uniform(0, count * 8)), "q") for kind in draw.choice(list(fuse.SIGN_WEIGHTS), count // 4)]
+    return said, tone, wording, plain, signs
+
+
+def test_the_parts_add_up_to_the_score_even_after_rounding() -> None:
+    said, tone, wording, plain, signs = drawn(400)
+    scored = [
+        moment.frustration
+        for moment in fused(said, tone=tone, wording=wording, plain=plain, signs=signs)
+        if moment.frustration is not None and moment.frustration.probability is not None
+    ]
+    assert len(scored) > 100
+    for frustration in scored:
+        assert frustration.contributions is not None
+        assert frustration.probability is not None
+        shown = round(frustration.probability, 4)
+        assert sum(round(part, 3) for part in astuple(frustration.contributions)) == pytest.approx(math.log(shown / (1 - shown)), abs=0.01)
+        assert 0.01 <= frustration.probability <= 0.99
+
+
+def test_pushing_one_by_one_gives_what_the_batch_gives() -> None:
+    said, tone, wording, plain, signs = drawn(120)
+    parts = fuse.Parts(plain, tone, wording, signs)
+    state, live = fuse.start(FULL, Config()), []
+    for heard in fuse.heard_in_order(said, cast(said), parts):
+        state, given = fuse.push(state, heard)
+        live.append(given[0])
+    assert (*live, *fuse.finish(state)) == fuse.moments(said, cast(said), parts=parts, scoring=FULL, config=Config())
+
+
+def test_what_comes_later_changes_nothing_that_was_said() -> None:
+    said, tone, wording, plain, signs = drawn(60)
+    early = [sign for sign in signs if sign.at < said[29].end]
+    whole = fused(said, tone=tone, wording=wording, plain=plain, signs=signs)
+    assert fused(said[:30], tone=tone, wording=wording, plain=plain, signs=early) == whole[:30]
+
+
+def test_calm_talk_is_far_below_the_threshold() -> None:
+    assert one(NEUTRAL, CALM_VOICE) < 0.1
+    assert one(POLITE, CALM_VOICE) < 0.05
+    assert one(NEUTRAL) < 0.15
+
+
+def test_upset_words_alone_are_above_it() -> None:
+    assert one(UPSET) > 0.6
+
+
+def test_calm_words_in_an_angry_voice_are_raised_but_not_certain() -> None:
+    raised = one(NEUTRAL, ANGRY_VOICE)
+    assert one(NEUTRAL, CALM_VOICE) + 0.15 < raised < 0.6
+
+
+def test_voice_and_words_together_say_more_than_either() -> None:
+    assert one(UPSET, ANGRY_VOICE) > max(one(UPSET), one(NEUTRAL, ANGRY_VOICE)) + 0.1
+
+
+def test_a_calm_voice_does_not_unsay_upset_words() -> None:
+    assert one(UPSET, CALM_VOICE) > 0.4
+
+
+def test_effort_raises_the_score_and_fades() -> None:
+    sign = EffortSign("told_before", 8.0, "I already told you", 1)
+    assert one(NEUTRAL, CALM_VOICE, sign) > one(NEUTRAL, CALM_VOICE)
+    said = [utterance(1), utterance(2), utterance(60)]
+    moments = fused(said, wording=dict.fromkeys((1, 2, 60), NEUTRAL), signs=[sign])
+    parts = [moment.frustration.contributions.effort for moment in moments if moment.frustration and moment.frustration.contributions]
+    assert parts[0] > parts[1] > 0.4 > 0.1 > parts[2] >= 0.0
+
+
+def test_a_sign_between_two_utterances_counts_from_the_next_one() -> None:
+    moments = fused([utterance(1), utterance(2)], wording={1: NEUTRAL, 2: NEUTRAL}, signs=[EffortSign("long_silence", 13.0, "9 s")])
+    efforts = [moment.frustration.contributions.effort for moment in moments if moment.frustration and moment.frustration.contributions]
+    assert efforts[0] == 0.0
+    assert efforts[1] > 0.0
+
+
+def test_being_louder_than_ones_own_baseline_counts_and_being_loud_does_not() -> None:
+    said = [utterance(number) for number in range(1, 8)]
+    wording = dict.fromkeys(range(1, 8), NEUTRAL)
+    always = fused(said, wording=wording, plain=dict.fromkeys(range(1, 8), LOUD))
+    turned = fused(said, wording=wording, plain={7: LOUD})
+    assert probability(always[-1]) == pytest.approx(probability(fused(said, wording=wording)[-1]), abs=0.02)
+    assert probability(turned[-1]) > probability(always[-1]) + 0.05
+
+
+def test_an_upset_moment_raises_the_next_and_wears_off() -> None:
+    said = [utterance(1), utterance(2), utterance(20)]
+    moments = fused(said, wording={1: UPSET, 2: NEUTRAL, 20: NEUTRAL})
+    contexts = [moment.frustration.contributions.context for moment in moments if moment.frustration and moment.frustration.contributions]
+    assert contexts[0] == 0.0
+    assert contexts[1] > 0.2
+    assert abs(contexts[2]) < 0.05
+
+
+def test_noise_and_doubtful_words_weigh_less() -> None:
+    noisy = fused([utterance(1)], tone={1: ANGRY_VOICE}, wording={1: NEUTRAL}, plain={1: replace(NORMAL, snr_db=6.0)})[0]
+    clear = fused([utterance(1)], tone={1: ANGRY_VOICE}, wording={1: NEUTRAL})[0]
+    assert probability(noisy) < probability(clear)
+    doubtful = fused([utterance(1, asr=0.45)], tone={1: CALM_VOICE}, wording={1: UPSET})[0]
+    sure = fused([utterance(1)], tone={1: CALM_VOICE}, wording={1: UPSET})[0]
+    assert probability(doubtful) < probability(sure)
+
+
+def abstained(
+    said: Utterance, wording: Mapping[int, Wording], tone: Tone | Abstention = Abstention.TOO_NOISY, scoring: Scoring = FULL
+) -> object:
+    frustration = fused([said], tone={1: tone}, wording=wording, scoring=scoring)[0].frustration
+    assert frustration is not None
+    assert (frustration.probability is None) == (frustration.abstained is not None) == (frustration.contributions is None)
+    return frustration.abstained
+
+
+def test_it_abstains_with_a_reason_rather_than_guess() -> None:
+    assert abstained(utterance(1), {}) is Abstention.LANGUAGE_UNSUPPORTED
+    assert abstained(utterance(1, text=" "), {}) is Abstention.NO_EVIDENCE
+    assert abstained(utterance(1, text="Okay."), {1: NEUTRAL}) is Abstention.NO_EVIDENCE
+    assert abstained(utterance(1, asr=0.2), {1: UPSET}) is Abstention.LOW_ASR_CONFIDENCE
+    assert abstained(utterance(1, asr=0.2), {1: UPSET}, ANGRY_VOICE) is None
+    assert abstained(utterance(1), {}, scoring=Scoring(ScoringMode.MEASURES, "queue")) is Abstention.SCORING_OFF
+    assert abstained(utterance(1), {1: NEUTRAL}) is None
+
+
+def test_a_customer_who_is_not_confirmed_is_not_scored() -> None:
+    said = [utterance(1)]
+    parts = fuse.Parts({1: NORMAL}, {}, {1: UPSET}, ())
+    moment = fuse.moments(said, Cast((AGENT, CUSTOMER), None), parts=parts, scoring=FULL, config=Config())[0]
+    assert moment.frustration is not None
+    assert moment.frustration.abstained is Abstention.ROLE_UNSURE
+    assert moment.tone_abstained is Abstention.ROLE_UNSURE
+
+
+def test_the_agent_and_announcements_carry_measures_and_no_score() -> None:
+    said = [utterance(1, 0), utterance(2)]
+    who = replace(cast(said[:1]), announcements=frozenset({2}))
+    moments = fuse.moments(said, who, parts=fuse.Parts({1: NORMAL, 2: NORMAL}, {}, {}, ()), scoring=FULL, config=Config())
+    assert [moment.party for moment in moments] == [Party.AGENT, Party.UNKNOWN]
+    for moment in moments:
+        assert moment.measures is not None
+        assert (moment.tone, moment.tone_abstained, moment.wording, moment.frustration, moment.disagreement) == (None,) * 5
+
+
+def test_words_only_reads_nothing_from_the_voice() -> None:
+    said = [utterance(number) for number in range(1, 8)]
+    moments = fused(said, wording=dict.fromkeys(range(1, 8), NEUTRAL), plain={7: LOUD}, scoring=WORDS)
+    frustration = moments[-1].frustration
+    assert frustration is not None
+    assert frustration.contributions is not None
+    assert (frustration.contributions.tone, frustration.contributions.measures) == (0.0, 0.0)
+    assert moments[-1].tone_abstained is Abstention.SCORING_OFF
+
+
+def test_disagreement_is_voice_minus_words() -> None:
+    both, silent = fused([utterance(1), utterance(2)], tone={1: ANGRY_VOICE, 2: Abstention.TOO_SHORT}, wording={1: NEUTRAL, 2: NEUTRAL})
+    assert both.disagreement == pytest.approx(0.8)
+    assert (silent.disagreement, silent.tone_abstained) == (None, Abstention.TOO_SHORT)
+
+
+def test_no_part_passes_its_limits() -> None:
+    config = FuseConfig()
+    for wording in (Wording(0.0, 0.0), Wording(0.0, 1.0)):
+        for tone in (Tone(0, 0, 0, 0, 0, 0, 1, 0), Tone(1, 0, 0, 0, 0, 0, 0, 1)):
+            frustration = fused([utterance(1)], tone={1: tone}, wording={1: wording})[0].frustration
+            assert frustration is not None
+            assert frustration.contributions is not None
+            assert -config.calm_limit <= frustration.contributions.tone <= config.part_limit
+            assert -config.calm_limit <= frustration.contributions.wording <= config.part_limit
