@@ -17,8 +17,11 @@ from analysis.config import Config
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from pytest_django.fixtures import SettingsWrapper
+
     from analysis.ports import Engines
     from analysis.values import CallAnalysis
+    from tests.factories import World
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CALLANALYTICS_DATA", ROOT.parent / "shared" / "data"))
@@ -91,3 +94,27 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _failed_where_not_allowed(report)
     return report
+
+
+@pytest.fixture
+def media(settings: SettingsWrapper, tmp_path: Path) -> Path:
+    """An empty media folder of the test's own."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    (settings.MEDIA_ROOT / "incoming").mkdir(parents=True)
+    return Path(settings.MEDIA_ROOT)
+
+
+@pytest.fixture
+def nudged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls that a worker was told of, instead of telling one."""
+    told: list[str] = []
+    monkeypatch.setattr("callanalytics.calls.queueing._send", lambda task, *arguments: told.extend(arguments))
+    return told
+
+
+@pytest.fixture
+def world(db: None, media: Path, nudged: list[str]) -> World:
+    """Teams and one person per role (tests/factories.py)."""
+    from tests import factories
+
+    return factories.world()

@@ -1,0 +1,200 @@
+"""A recording comes in once, whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils import timezone
+
+from callanalytics.calls import files, ingest
+from callanalytics.calls.models import Call, CallStatus, Recording
+from callanalytics.calls.services import NewCall, call_ingest, recording_path
+from callanalytics.errors import ApplicationError
+from callanalytics.events.models import Event
+from callanalytics.people.models import UNASSIGNED
+from tests import factories
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_django import DjangoCaptureOnCommitCallbacks
+    from pytest_django.fixtures import SettingsWrapper
+
+    from tests.factories import World
+
+AUDIO = b"some audio"
+
+
+def take(world: World, content: bytes = AUDIO, **details: object) -> ingest.Ingested:
+    new = {"file_name": "a call.WAV", "team": world.billing} | details
+    return call_ingest(io.BytesIO(content), NewCall(**new), user=None)  # type: ignore[arg-type]
+
+
+def stored(media: Path) -> list[Path]:
+    return [path for path in media.rglob("*") if path.is_file()]
+
+
+def test_a_new_call_is_queued_with_its_audio_and_a_worker_is_told(
+    world: World, media: Path, nudged: list[str], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        call = take(world, external_id="X1", queue=world.queue, agent=world.agent, channels=("agent", "customer")).call
+    assert (call.status, call.attempts, call.channels) == (CallStatus.QUEUED, 0, ["agent", "customer"])
+    assert recording_path(call).read_bytes() == AUDIO
+    assert recording_path(call).suffix == ".wav"
+    assert call.recording.sha256 == hashlib.sha256(AUDIO).hexdigest()
+    assert stored(media) == [recording_path(call)]
+    assert nudged == [str(call.id)]
+    assert Event.objects.filter(type="call.ingested", subject=str(call.id)).exists()
+
+
+def test_a_path_on_disk_is_copied_and_stays(world: World, tmp_path: Path) -> None:
+    source = tmp_path / "mine.mp3"
+    source.write_bytes(AUDIO)
+    call = call_ingest(source, NewCall(file_name=source.name, team=world.billing), user=None).call
+    assert recording_path(call).read_bytes() == source.read_bytes() == AUDIO
+
+
+def test_the_same_audio_within_a_day_answers_with_the_same_call(world: World, media: Path) -> None:
+    first, second = take(world), take(world)
+    assert second.call == first.call
+    assert (first.created, second.created) == (True, False)
+    assert len(stored(media)) == 1
+
+
+def test_the_same_audio_after_a_day_is_another_call_on_the_same_file(world: World, media: Path) -> None:
+    first = take(world).call
+    Call.objects.filter(id=first.id).update(created_at=timezone.now() - timedelta(hours=25))
+    second = take(world)
+    assert second.created
+    assert second.call.recording_id == first.recording_id
+    assert len(stored(media)) == 1
+
+
+def test_the_same_audio_in_another_team_shares_nothing(world: World, media: Path) -> None:
+    first, second = take(world).call, take(world, team=world.sales).call
+    assert first.recording_id != second.recording_id
+    assert len(stored(media)) == 2
+
+
+def test_two_external_ids_with_the_same_audio_are_two_calls_on_one_file(world: World, media: Path) -> None:
+    first, second = take(world, external_id="X1").call, take(world, external_id="X2").call
+    assert first != second
+    assert len(stored(media)) == 1
+
+
+def test_the_same_external_id_with_the_same_audio_is_the_same_call(world: World) -> None:
+    first = take(world, external_id="X1").call
+    assert take(world, external_id="X1").call == first
+
+
+def test_the_same_external_id_with_other_audio_is_a_conflict_and_leaves_nothing(world: World, media: Path) -> None:
+    call = take(world, external_id="X1").call
+    with pytest.raises(ApplicationError, match="X1") as caught:
+        take(world, b"other", external_id="X1")
+    assert caught.value.code == "conflict"
+    assert stored(media) == [recording_path(call)]
+    assert Recording.objects.count() == 1
+
+
+def test_the_same_external_id_in_another_team_is_another_call(world: World) -> None:
+    assert take(world, external_id="X1").call != take(world, external_id="X1", team=world.sales).call
+
+
+def test_an_objection_in_a_second_sending_counts(world: World) -> None:
+    take(world, external_id="X1")
+    again = take(world, external_id="X1", objected=True)
+    assert not again.created
+    assert again.call.objected
+
+
+def test_without_a_team_the_agents_or_the_queues_or_unassigned_takes_it(world: World) -> None:
+    assert take(world, b"1", team=None, agent=world.agent).call.team == world.billing
+    assert take(world, b"2", team=None, queue=world.queue).call.team == world.billing
+    assert take(world, b"3", team=None).call.team.name == UNASSIGNED
+
+
+@pytest.mark.parametrize(
+    ("details", "field"),
+    [
+        ({"notice": "maybe"}, "notice"),
+        ({"direction": "sideways"}, "direction"),
+        ({"scoring": "some"}, "scoring"),
+        ({"channels": ("agent", "robot")}, "channels"),
+        ({"channels": ("agent", "agent")}, "channels"),
+        ({"channels": ("agent", "customer", "unknown")}, "channels"),
+        ({"language": "English"}, "language"),
+        ({"external_id": "x" * 121}, "external_id"),
+        ({"started_at": datetime(2026, 1, 31, 9, 30)}, "started_at"),  # noqa: DTZ001
+    ],
+)
+def test_a_field_that_makes_no_sense_is_named_and_nothing_is_kept(
+    world: World, media: Path, details: dict[str, object], field: str
+) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        take(world, **details)
+    assert caught.value.field == field
+    assert not stored(media)
+    assert not Call.objects.exists()
+
+
+def test_an_empty_file_is_refused_by_name(world: World, media: Path) -> None:
+    with pytest.raises(ApplicationError, match=r"a call\.WAV is empty") as caught:
+        take(world, b"")
+    assert caught.value.field == "file"
+    assert not stored(media)
+
+
+def test_a_source_without_end_is_cut_off_at_the_limit(world: World, media: Path, settings: SettingsWrapper) -> None:
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.given += size
+            return b"\0" * size
+
+    settings.MAX_UPLOAD_BYTES = 3 * files.CHUNK
+    source = Endless()
+    with pytest.raises(ApplicationError) as caught:
+        call_ingest(source, NewCall(file_name="bomb.wav", team=world.billing), user=None)  # type: ignore[arg-type]
+    assert caught.value.code == "too_large"
+    assert source.given <= 5 * files.CHUNK
+    assert not stored(media)
+
+
+def test_a_transaction_that_fails_leaves_no_file(world: World, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = files.settle
+
+    def settle_and_break(path: Path, relative: str) -> None:
+        real(path, relative)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(files, "settle", settle_and_break)
+    with pytest.raises(OSError, match="disk full"):
+        take(world)
+    assert not stored(media)
+    assert not Recording.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_a_lost_file_is_put_back_by_the_next_sending_of_it(world: World) -> None:
+    call = take(world, external_id="X1").call
+    recording_path(call).unlink()
+    take(world, external_id="X2")
+    assert recording_path(call).read_bytes() == AUDIO
+
+
+@pytest.mark.parametrize("name", ["reviewer", "agent", "outsider"])
+def test_only_supervisors_and_owners_add_calls(world: World, name: str) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        call_ingest(factories.audio(), NewCall(file_name="x.wav", team=world.billing), user=world.people()[name])
+    assert caught.value.code == "forbidden"
+
+
+@pytest.mark.parametrize("name", ["supervisor", "owner"])
+def test_a_supervisor_adds_calls_to_teams_below_theirs(world: World, name: str) -> None:
+    assert call_ingest(factories.audio(), NewCall(file_name="x.wav", team=world.sales), user=world.people()[name]).created
