@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils import logging as transformers_logging
 
 from analysis import resolver
 
@@ -29,7 +29,7 @@ class MiniLMEncoder:
         folder = resolver.locate(WEIGHTS)
         if config.transcribe.threads:
             torch.set_num_threads(config.transcribe.threads)
-        disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
         self._name = f"all-MiniLM-L6-v2@sha256:{resolver.digest(folder / 'model.safetensors')}"

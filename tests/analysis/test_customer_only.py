@@ -222,7 +222,8 @@ def test_only_measures_that_were_asked_for_are_kept(engines: Engines, call: Path
     measured, bare = (run(built, call, CHANNELS, Scoring(mode, None)) for mode in (ScoringMode.MEASURES, ScoringMode.NONE))
     assert all(moment.measures is not None for moment in measured.moments)
     assert all(moment.measures is None for moment in bare.moments)
-    assert bare.effort == bare.flags == ()
+    assert bare.effort == ()
+    assert bare.flags == ()
     assert measured.effort != ()
 
 

@@ -132,7 +132,8 @@ def test_pushing_as_things_happen_gives_what_the_batch_gives() -> None:
     events: list[flags.Item] = [
         first[0], signs[0], first[1], signs[1], stretch(*first), second[0], signs[2], stretch(*second),
     ]  # fmt: skip
-    state, live = flags.start(FULL, CONFIG), []
+    state = flags.start(FULL, CONFIG)
+    live: list[Flag] = []
     for event in events:
         state, raised = flags.push(state, event)
         live.extend(raised)

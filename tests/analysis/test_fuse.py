@@ -85,7 +85,7 @@ def drawn(
     own = [each.id for each in said if each.voice == 1]
     shares = draw.dirichlet(np.full(7, 0.3), count)
     tone: dict[int, Tone | Abstention] = {
-        each: Tone(*shares[each].tolist(), arousal=0.5) if draw.uniform() < 0.7 else Abstention.TOO_NOISY for each in own
+        each: Tone(*map(float, shares[each]), 0.5) if draw.uniform() < 0.7 else Abstention.TOO_NOISY for each in own
     }
     wording = {each: Wording(0.0, float(draw.uniform())) for each in own}
     plain = {

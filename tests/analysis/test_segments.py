@@ -90,7 +90,8 @@ def test_a_stretch_shorter_than_asked_for_is_dropped() -> None:
 def test_pushing_one_by_one_gives_what_the_batch_gives_and_stretches_never_overlap(seed: int) -> None:
     draw = np.random.default_rng(seed)
     said = [moment(at, None if draw.uniform() < 0.1 else float(draw.beta(0.6, 0.6))) for at in range(200)]
-    state, live = segments.start(CONFIG), []
+    state = segments.start(CONFIG)
+    live: list[FrustrationSegment] = []
     for each in said:
         state, ended = segments.push(state, each)
         live.extend(ended)
