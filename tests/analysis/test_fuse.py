@@ -40,6 +40,7 @@ ANGRY_VOICE = Tone(0.9, 0.02, 0.02, 0.03, 0.01, 0.01, 0.01, 0.9)
 POLITE, NEUTRAL, UPSET = Wording(0.8, 0.02), Wording(0.0, 0.1), Wording(-0.7, 0.85)
 NORMAL = PlainMeasures(-26.0, 200.0, 3.0, 0.3, 0.0, 30.0)
 LOUD = PlainMeasures(-18.0, 260.0, 3.5, 0.3, 0.0, 38.0)
+EMOTIONS = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
 TEXT = "these are five plain words"
 
 
@@ -85,7 +86,10 @@ def drawn(
     own = [each.id for each in said if each.voice == 1]
     shares = draw.dirichlet(np.full(7, 0.3), count)
     tone: dict[int, Tone | Abstention] = {
-        each: Tone(*map(float, shares[each]), 0.5) if draw.uniform() < 0.7 else Abstention.TOO_NOISY for each in own
+        each: Tone(**dict(zip(EMOTIONS, map(float, shares[each]), strict=True)), arousal=0.5)
+        if draw.uniform() < 0.7
+        else Abstention.TOO_NOISY
+        for each in own
     }
     wording = {each: Wording(0.0, float(draw.uniform())) for each in own}
     plain = {
