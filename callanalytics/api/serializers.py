@@ -44,8 +44,11 @@ class WordsField(serializers.CharField):
         return ",".join(many(self.field_name)) if many and self.field_name in dictionary else super().get_value(dictionary)
 
     def to_internal_value(self, data: Any) -> Any:
-        given = ",".join(map(str, data)) if isinstance(data, list) else data
-        return tuple(word.strip() for word in super().to_internal_value(given).split(",") if word.strip())
+        text = super().to_internal_value(",".join(map(str, data)) if isinstance(data, list) else data)
+        if self.max_length is not None and len(text) > self.max_length:
+            # DRF's own check comes later and would count the words.
+            raise serializers.ValidationError(f"Must have at most {self.max_length} characters in all.")
+        return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 class ChannelsField(WordsField):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from callanalytics.api import views
 
@@ -11,5 +11,5 @@ urlpatterns = [
     path("calls/<uuid:call_id>/", views.call, name="api-call"),
     path("calls/<uuid:call_id>/retry/", views.call_retry, name="api-call-retry"),
     path("calls/<uuid:call_id>/objection/", views.call_objection, name="api-call-objection"),
-    path("<path:path>", views.missing, name="api-missing"),
+    re_path(r"^(?P<path>.*)$", views.missing, name="api-missing"),
 ]

@@ -1,0 +1,318 @@
+"""Calls over REST: taken in, listed, read, tried again, objected to, erased."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from callanalytics.calls.models import Call
+from callanalytics.people.models import Agent
+from callanalytics.privacy.models import Erasure
+from tests.contact_center import Center, analysed, ingested, tone_wav
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_django.fixtures import SettingsWrapper
+
+EMOTION = ("frustrated_s", "peak_frustration", "flag_count")
+
+
+def recording(audio: bytes | None = None, name: str = "call.wav") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, tone_wav() if audio is None else audio, "audio/wav")
+
+
+def post(client: APIClient, audio: bytes | None = None, **fields: Any) -> Any:
+    return client.post("/api/calls/", {"file": recording(audio), **fields}, format="multipart")
+
+
+def error(response: Any) -> dict[str, Any]:
+    assert set(response.json()) == {"error"}
+    found: dict[str, Any] = response.json()["error"]
+    assert set(found) == {"code", "message", "fields"}
+    assert found["message"]
+    return found
+
+
+def test_a_recording_becomes_a_queued_call(api: Callable[[str], APIClient], center: Center) -> None:
+    response = post(
+        api("supervisor"), external_id="c-1", agent="A17", queue="billing", channels="Agent, customer", notice="given", tags="vip,late",
+        started_at="2026-03-01T10:00:00+01:00", direction="inbound", language="en", customer_reference="K9", scoring="words",
+    )  # fmt: skip
+    assert response.status_code == 202
+    assert response["Location"] == response.json()["url"] == f"http://testserver/api/calls/{response.json()['id']}/"
+    call = Call.objects.get(id=response.json()["id"])
+    assert (call.status, call.team, call.agent, call.queue) == ("queued", center.team, center.agent, center.queue)
+    assert (call.channels, call.notice, call.tags, call.scoring) == (["agent", "customer"], "given", ["vip", "late"], "words")
+    assert call.started_at.isoformat() == "2026-03-01T09:00:00+00:00"
+
+
+def test_a_worker_is_told_once_the_row_is_committed(
+    api: Callable[[str], APIClient], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr("callanalytics.calls.queueing._send", lambda *args: sent.append(args))
+    with django_capture_on_commit_callbacks(execute=True):
+        call_id = post(api("supervisor")).json()["id"]
+        assert sent == []
+    assert sent == [("worker.call_analyze", call_id)]
+
+
+def test_the_same_audio_answers_with_the_call_that_is_there(api: Callable[[str], APIClient]) -> None:
+    first, second = post(api("supervisor"), agent="A17"), post(api("supervisor"), agent="A17")
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert first.json()["id"] == second.json()["id"]
+
+
+def test_the_same_external_id_with_other_audio_is_a_conflict(api: Callable[[str], APIClient]) -> None:
+    post(api("supervisor"), external_id="c-1")
+    response = post(api("supervisor"), tone_wav(hz=200), external_id="c-1")
+    assert response.status_code == 409
+    assert error(response)["fields"].keys() == {"external_id"}
+
+
+def test_every_problem_is_named_by_its_field(api: Callable[[str], APIClient]) -> None:
+    response = api("supervisor").post(
+        "/api/calls/",
+        {
+            "started_at": "yesterday",
+            "channels": "agent,robot",
+            "notice": "perhaps",
+            "scoring": "all",
+            "colour": "red",
+            "language": "English!",
+        },
+        format="multipart",
+    )
+    assert response.status_code == 400
+    assert set(error(response)["fields"]) == {"file", "started_at", "channels", "notice", "scoring", "colour", "language"}
+    assert Call.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"file": SimpleUploadedFile("a.wav", b"")}, "file"),
+        ({"file": "not a file"}, "file"),
+        ({"started_at": "2026-02-30"}, "started_at"),
+        ({"started_at": "0001-01-01T00:00:00+14:00"}, "started_at"),
+        ({"started_at": "9999-12-31T23:59:59-12:00"}, "started_at"),
+        ({"team": "Nobody"}, "team"),
+        ({"external_id": "x" * 121}, "external_id"),
+        ({"external_id": "nul\x00"}, "external_id"),
+        ({"channels": "agent,customer,agent"}, "channels"),
+        ({"channels": "agent,agent"}, "channels"),
+        ({"objected": "perhaps"}, "objected"),
+        ({"direction": "sideways"}, "direction"),
+        ({"tags": "x" * 1001}, "tags"),
+    ],
+)
+def test_bad_metadata_is_refused_and_nothing_is_kept(
+    api: Callable[[str], APIClient], center: Center, settings: SettingsWrapper, fields: dict[str, Any], named: str
+) -> None:
+    response = api("owner").post("/api/calls/", {"file": recording(), **fields}, format="multipart")
+    assert response.status_code == 400
+    assert named in error(response)["fields"]
+    assert Call.objects.count() == 0
+    assert [file for file in settings.MEDIA_ROOT.rglob("*") if file.is_file()] == []
+
+
+def test_a_body_of_5_gb_is_refused_by_its_stated_length(center: Center) -> None:
+    response = APIClient().post("/api/calls/", b"", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(5 * 1024**3))
+    assert response.status_code == 413
+    assert error(response)["fields"].keys() == {"file"}
+
+
+def test_a_file_over_the_limit_is_refused(api: Callable[[str], APIClient], settings: SettingsWrapper) -> None:
+    client = api("supervisor")
+    settings.MAX_UPLOAD_BYTES = 6000
+    assert error(post(client))["code"] == "too_large"
+    assert Call.objects.count() == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"--x\r\nnonsense", b"\xff\xfe\x00"])
+def test_a_broken_multipart_body_is_a_400(api: Callable[[str], APIClient], body: bytes) -> None:
+    response = api("supervisor").post("/api/calls/", body, content_type="multipart/form-data; boundary=x")
+    assert response.status_code == 400
+    error(response)
+
+
+def test_json_in_place_of_multipart_is_a_415(api: Callable[[str], APIClient]) -> None:
+    response = api("supervisor").post("/api/calls/", {"file": "x"}, format="json")
+    assert response.status_code == 415
+    assert error(response)["code"] == "unsupported_media_type"
+
+
+def test_only_supervisors_add_calls_and_only_to_their_teams(api: Callable[[str], APIClient]) -> None:
+    for role in ("reviewer", "agent", "outsider"):
+        assert post(api(role), agent="NEW1").status_code == 403
+    assert post(api("supervisor"), team="Sales", agent="NEW1").status_code == 403
+    assert not Agent.objects.filter(code="NEW1").exists()
+    assert Call.objects.count() == 0
+
+
+def test_without_a_team_the_only_team_of_the_supervisor_gets_the_call(api: Callable[[str], APIClient], center: Center) -> None:
+    assert post(api("supervisor"), agent="NEW1").json()["team"] == "Billing"
+    assert Agent.objects.get(code="NEW1").team == center.team
+
+
+def test_without_a_team_an_owner_s_call_is_unassigned(api: Callable[[str], APIClient]) -> None:
+    assert post(api("owner")).json()["team"] == "Unassigned"
+
+
+def test_the_list_is_narrowed_by_its_filters(api: Callable[[str], APIClient], center: Center) -> None:
+    done = analysed(center, started_at=datetime(2026, 3, 2, tzinfo=UTC))
+    waiting = ingested(center, tone_wav(hz=200), agent=center.other_agent, queue=None, started_at=datetime(2026, 2, 1, tzinfo=UTC))
+    for query, found in {
+        "": [done, waiting],
+        "?status=done": [done],
+        "?status=queued": [waiting],
+        "?queue=Billing": [done],
+        "?agent=B4": [waiting],
+        "?flagged=true": [done],
+        "?flagged=false": [waiting],
+        "?since=2026-03-01": [done],
+        "?until=2026-03-01T00:00:00Z": [waiting],
+        "?team=Billing&text=ana": [done],
+    }.items():
+        listed = api("supervisor").get(f"/api/calls/{query}").json()["results"]
+        assert [entry["id"] for entry in listed] == [str(call.id) for call in found], query
+
+
+@pytest.mark.parametrize(
+    "query", ["status=late", "queue=nowhere", "agent=X", "team=Sales", "flagged=maybe", "since=spring", "colour=red", "page_size=0"]
+)
+def test_a_bad_filter_is_named(api: Callable[[str], APIClient], query: str) -> None:
+    response = api("supervisor").get(f"/api/calls/?{query}")
+    assert response.status_code == 400
+    assert set(error(response)["fields"]) == {query.partition("=")[0]}
+
+
+def test_the_list_comes_in_pages(api: Callable[[str], APIClient], center: Center) -> None:
+    for number in range(5):
+        ingested(center, external_id=str(number))
+    seen: list[str] = []
+    address = "/api/calls/?page_size=2"
+    while address:
+        page = api("reviewer").get(address).json()
+        assert len(page["results"]) <= 2
+        seen += [entry["external_id"] for entry in page["results"]]
+        address = page["next"]
+    assert seen == ["4", "3", "2", "1", "0"]
+
+
+def test_a_finished_call_carries_its_analysis(api: Callable[[str], APIClient], center: Center) -> None:
+    found = api("reviewer").get(f"/api/calls/{analysed(center).id}/").json()
+    assert (found["status"], found["percent"], found["flag_count"]) == ("done", 100, 1)
+    assert found["analysis"]["schema"] == "callanalytics/analysis/1"
+    assert found["analysis"]["utterances"][1]["tone"]["anger"] == 0.71
+    assert len(found["analysis"]["flags"]) == 1
+
+
+def test_a_waiting_call_has_none_yet(api: Callable[[str], APIClient], center: Center) -> None:
+    found = api("reviewer").get(f"/api/calls/{ingested(center).id}/").json()
+    assert (found["status"], found["analysis"]) == ("queued", None)
+
+
+def test_the_agent_reads_the_transcript_without_any_emotion(api: Callable[[str], APIClient], center: Center) -> None:
+    call = analysed(center)
+    found = api("agent").get(f"/api/calls/{call.id}/").json()
+    listed = api("agent").get("/api/calls/").json()["results"]
+    assert [entry["id"] for entry in listed] == [str(call.id)]
+    assert all(entry[name] is None for entry in (found, *listed) for name in EMOTION)
+    assert found["analysis"]["utterances"][1]["text"] == "I have called four times"
+    told = json.dumps(found["analysis"])
+    assert found["analysis"]["flags"] == found["analysis"]["segments"] == []
+    assert not any(word in told for word in ("anger", "probability", "0.8314", "contributions"))
+
+
+def test_an_agent_cannot_find_out_by_filtering_which_calls_are_flagged(api: Callable[[str], APIClient], center: Center) -> None:
+    analysed(center)
+    for value in ("true", "false"):
+        assert api("agent").get(f"/api/calls/?flagged={value}").json()["results"] == []
+
+
+def test_retry_queues_a_finished_call_once(api: Callable[[str], APIClient], center: Center) -> None:
+    call = analysed(center)
+    client = api("supervisor")
+    assert client.post(f"/api/calls/{call.id}/retry/").status_code == 202
+    again = client.post(f"/api/calls/{call.id}/retry/")
+    assert again.status_code == 409
+    assert error(again)["code"] == "conflict"
+
+
+def test_an_objection_takes_the_emotion_values_away(api: Callable[[str], APIClient], center: Center) -> None:
+    call = analysed(center)
+    response = api("supervisor").post(f"/api/calls/{call.id}/objection/", {"objected": True}, format="json")
+    assert (response.status_code, response.json()["objected"]) == (200, True)
+    assert response.json()["peak_frustration"] is None
+    assert api("reviewer").get(f"/api/calls/{call.id}/").json()["analysis"] is None
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "[1]", '{"objected": "perhaps"}', '{"objected": null}', '{"objection": true}', "{", "null"])
+def test_a_bad_objection_is_refused(api: Callable[[str], APIClient], center: Center, body: str) -> None:
+    call = analysed(center)
+    response = api("supervisor").post(f"/api/calls/{call.id}/objection/", body, content_type="application/json")
+    assert response.status_code == 400
+    error(response)
+    call.refresh_from_db()
+    assert not call.objected
+
+
+def test_delete_leaves_a_receipt_and_nothing_else(api: Callable[[str], APIClient], center: Center) -> None:
+    call = analysed(center)
+    response = api("supervisor").delete(f"/api/calls/{call.id}/")
+    assert response.status_code == 200
+    assert Erasure.objects.get(id=response.json()["receipt"]).call_public_id == call.id
+    assert response.json()["counts"]["utterances"] == 3
+    assert api("owner").get(f"/api/calls/{call.id}/").status_code == 404
+
+
+def test_a_call_of_another_team_is_not_found(api: Callable[[str], APIClient], center: Center) -> None:
+    call = analysed(center)
+    for role in ("other_supervisor", "other_agent", "outsider"):
+        response = api(role).get(f"/api/calls/{call.id}/")
+        assert response.status_code == 404
+        assert error(response)["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/calls/7/", "/api/nothing/here/", "/api/calls/?cursor=nonsense"])
+def test_an_address_that_is_not_there_gets_the_same_error_shape(api: Callable[[str], APIClient], path: str) -> None:
+    response = api("owner").get(path)
+    assert response.status_code == 404
+    error(response)
+
+
+def test_a_method_that_is_not_offered_is_a_405(api: Callable[[str], APIClient]) -> None:
+    response = api("owner").put("/api/calls/")
+    assert response.status_code == 405
+    assert error(response)["code"] == "method_not_allowed"
+
+
+def test_nobody_is_told_to_sign_in(center: Center) -> None:
+    response = APIClient().get("/api/calls/")
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == "Token"
+    assert error(response)["code"] == "not_authenticated"
+
+
+def test_a_token_opens_and_a_wrong_one_does_not(center: Center) -> None:
+    token = Token.objects.create(user=center.users["reviewer"])
+    client = APIClient()
+    assert client.get("/api/calls/", headers={"Authorization": f"Token {token.key}"}).status_code == 200
+    assert client.get("/api/calls/", headers={"Authorization": "Token wrong"}).status_code == 401
+
+
+def test_a_session_writes_with_its_csrf_token_only(center: Center) -> None:
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(center.users["supervisor"])
+    response = client.post("/api/calls/", {"file": io.BytesIO(tone_wav())}, format="multipart")
+    assert response.status_code == 403
+    assert "CSRF" in error(response)["message"]
