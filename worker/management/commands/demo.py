@@ -37,6 +37,8 @@ ENVIRONMENT = {
 
 class Command(BaseCommand):
     help = "Analyse the sample calls and serve the dashboard on this machine only; Ctrl-C stops everything."
+    # They would look at this process's environment; the demo's processes get one of their own.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", default="8000", help="Where the dashboard is served, on 127.0.0.1.")
@@ -91,7 +93,8 @@ class Command(BaseCommand):
             f"\nThe dashboard is ready:  http://localhost:{port}/\n"
             f"Login:                   {login.username}\n"
             f"Password:                {login.password}\n\n"
-            "Upload calls of your own there. Ctrl-C stops everything."
+            "Upload calls of your own there. The demo scores voices with weights for non-commercial use (THIRD_PARTY.md).\n"
+            "Ctrl-C stops everything."
         )
         self.stdout.flush()
 

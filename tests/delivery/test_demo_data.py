@@ -1,0 +1,119 @@
+"""What the demo puts into the database, and how it shows the progress."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import authenticate
+
+from callanalytics.calls.models import Call, CallStatus, Notice
+from callanalytics.people.models import Agent, Queue, Team, User
+from worker import demo_data
+from worker.demo_progress import STEPS, Progress, step_number
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = json.loads((ROOT / "samples" / "samples.json").read_text())["calls"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_samples_become_calls_with_what_the_script_says_of_them(media: Path, nudged: list[str]) -> None:
+    demo_data.login_renew()
+    calls = demo_data.samples_ingest()
+    assert [call.file_name for call in calls] == [script["file"] for script in SCRIPTS]
+    for call, script in zip(calls, SCRIPTS, strict=True):
+        assert (call.agent, call.queue) == (Agent.objects.get(code=script["agent"]), Queue.objects.get(name=script["queue"]))
+        assert (call.channels, call.notice, call.status) == (["agent", "customer"], Notice.GIVEN, CallStatus.QUEUED)
+        assert (media / call.recording.file).read_bytes() == (ROOT / "samples" / script["file"]).read_bytes()
+    assert Team.objects.get(name=demo_data.TEAM).calls.count() == len(SCRIPTS)
+    assert nudged == [str(call.pk) for call in calls]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_run_takes_in_nothing_twice_and_tries_a_failed_sample_again(media: Path, nudged: list[str]) -> None:
+    demo_data.login_renew()
+    first = demo_data.samples_ingest()
+    Call.objects.filter(pk=first[0].pk).update(status=CallStatus.FAILED, reason="The disk was full.", attempts=3)
+    Call.objects.filter(pk=first[1].pk).update(status=CallStatus.DONE)
+    demo_data.login_renew()
+    assert [call.pk for call in demo_data.samples_ingest()] == [call.pk for call in first]
+    assert Call.objects.count() == len(SCRIPTS)
+    assert [Call.objects.get(pk=call.pk).status for call in first] == [CallStatus.QUEUED, CallStatus.DONE, CallStatus.QUEUED]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sample_that_was_made_again_is_a_call_of_its_own(
+    media: Path, nudged: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    monkeypatch.setattr(settings, "BASE_DIR", tmp_path)
+    demo_data.login_renew()
+    demo_data.samples_ingest()
+    with (tmp_path / "samples" / SCRIPTS[0]["file"]).open("ab") as audio:
+        audio.write(b"\0")
+    demo_data.samples_ingest()
+    assert Call.objects.count() == len(SCRIPTS) + 1
+
+
+@pytest.mark.django_db
+def test_the_login_is_an_owner_with_a_new_password_each_time() -> None:
+    first, second = demo_data.login_renew(), demo_data.login_renew()
+    assert first.password != second.password
+    assert len(second.password) >= 16
+    assert authenticate(username=second.username, password=first.password) is None
+    assert authenticate(username=second.username, password=second.password) == User.objects.get(is_superuser=True)
+
+
+def test_without_the_sample_calls_the_demo_says_that_it_needs_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "BASE_DIR", tmp_path)
+    with pytest.raises(FileNotFoundError, match="runs from a clone"):
+        demo_data.samples_folder()
+
+
+def test_on_a_terminal_a_call_has_a_bar_for_itself_and_one_for_its_steps() -> None:
+    call, out = Call(file_name="calm.flac"), Terminal()
+    with Progress([call], out) as progress:
+        call.status, call.step, call.percent = CallStatus.RUNNING, "transcribe", 40
+        progress.show([call])
+        shown = out.getvalue()
+        assert "calm.flac" in shown
+        assert " 40 %" in shown
+        assert "transcribe" in shown
+        call.status = CallStatus.DONE
+        progress.show([call])
+    assert "100 %" in out.getvalue().removeprefix(shown)
+
+
+def test_in_a_log_a_call_has_one_line_a_step() -> None:
+    call, out = Call(file_name="calm.flac"), io.StringIO()
+    states = [
+        ("queued", ""),
+        ("running", ""),
+        ("running", "speech"),
+        ("running", "speech"),
+        ("running", "transcribe"),
+        ("done", "transcribe"),
+    ]
+    with Progress([call], out) as progress:
+        for call.status, call.step in states:
+            progress.show([call])
+    assert out.getvalue().splitlines() == [
+        "calm.flac: queued",
+        "calm.flac: running",
+        f"calm.flac: speech, step 2 of {len(STEPS)}",
+        f"calm.flac: transcribe, step 4 of {len(STEPS)}",
+        "calm.flac: done",
+    ]
+
+
+def test_work_after_the_last_step_counts_as_the_last() -> None:
+    assert [step_number(step) for step in ("", STEPS[0], STEPS[-1], "store")] == [0, 1, len(STEPS), len(STEPS)]
