@@ -64,9 +64,11 @@ def call_retry(request: Request, call_id: UUID) -> Response:
 @parser_classes([JSONParser, FormParser, MultiPartParser])
 def call_objection(request: Request, call_id: UUID) -> Response:
     """Record that the caller objects to scoring, or that this was a mistake."""
+    user = _user(request)
+    selectors.call_to_supervise(user=user, call_id=call_id)
     given = ObjectionSerializer(data=request.data)
     given.is_valid(raise_exception=True)
-    found = services.call_objection_set(user=_user(request), call_id=call_id, objected=given.validated_data["objected"])
+    found = services.call_objection_set(user=user, call_id=call_id, objected=given.validated_data["objected"])
     return Response(_shown(found, request))
 
 
@@ -77,9 +79,9 @@ def missing(_request: Request, path: str) -> Response:
 
 
 def _added(request: Request) -> Response:
+    user = _user(request)
     given = NewCallSerializer(data=request.data)
     given.is_valid(raise_exception=True)
-    user = _user(request)
     details = filing.new_call(given.validated_data, user=user)
     ingested = services.call_ingest(given.validated_data["file"].file, details, user=user)
     shown = _shown(selectors.call_get(user=user, call_id=ingested.call.id), request)
@@ -88,9 +90,9 @@ def _added(request: Request) -> Response:
 
 
 def _listed(request: Request) -> Response:
+    user = _user(request)
     given = CallFiltersSerializer(data=request.query_params)
     given.is_valid(raise_exception=True)
-    user = _user(request)
     found = selectors.call_list(user=user, filters=filing.call_filters(given.validated_data, user=user))
     pages = NewestFirst()
     page = cast("Iterable[Call]", pages.paginate_queryset(found, request))
@@ -106,5 +108,8 @@ def _context(request: Request) -> dict[str, Any]:
 
 
 def _user(request: Request) -> User:
-    """The permission class has already turned away everybody who is nobody."""
-    return cast("User", request.user)
+    """Who asks; the permission class has already turned away everybody who is nobody. Raises NotFoundError for a user without a role."""
+    user = cast("User", request.user)
+    if access_for(user).is_outsider:
+        raise NotFoundError("address for a user without a role")
+    return user

@@ -1,0 +1,173 @@
+"""Every address × every role: what each may do, in one table. An address that is not in the table fails the test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+
+from callanalytics.calls import files
+from tests import contact_center
+from tests.contact_center import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_django.fixtures import SettingsWrapper
+
+    from tests.contact_center import Case, Center
+
+OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, FAULTY, SIGN_IN = 200, 200, 202, 302, 400, 403, 404, 422, 401
+LOGIN = "login"
+WHO = (*ROLES, "anonymous")
+Row = dict[str, Any]
+
+
+def row(*cells: Any) -> Row:
+    """In the order of WHO: owner, supervisor, other_supervisor, reviewer, agent, other_agent, outsider, anonymous."""
+    return dict(zip(WHO, cells, strict=True))
+
+
+# fmt: off
+#                owner     superv.   other s.  reviewer   agent      other a.   outsider  anonymous
+SIGNED_IN = row( OK,       OK,       OK,       OK,        OK,        OK,        OK,       LOGIN)
+ANY_ROLE  = row( OK,       OK,       OK,       OK,        OK,        OK,        MISSING,  LOGIN)
+READS     = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   MISSING,  LOGIN)
+ACTS      = row( MOVED,    MOVED,    MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  LOGIN)
+JUDGES    = row( MOVED,    MOVED,    MISSING,  MOVED,     MISSING,   MISSING,   MISSING,  LOGIN)
+API_READS = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   MISSING,  SIGN_IN)
+API_ACTS  = row( OK,       OK,       MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  SIGN_IN)
+NOWHERE   = row( MISSING,  MISSING,  MISSING,  MISSING,   MISSING,   MISSING,   MISSING,  SIGN_IN)
+
+TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
+    ("GET", "overview"):            (ANY_ROLE, {}),
+    ("GET", "call-list"):           (ANY_ROLE, {}),
+    ("GET", "call-upload"):         (row(OK, OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
+    ("POST", "call-upload"):        (row(FAULTY, FAULTY, FAULTY, FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
+    ("GET", "call-detail"):         (READS, {}),
+    ("GET", "call-status"):         (READS, {}),
+    ("GET", "call-audio"):          (READS, {}),
+    ("GET", "call-peaks"):          (READS, {}),
+    ("GET", "call-transcript"):     (READS, {}),
+    ("POST", "call-swap"):          (ACTS, {}),
+    ("POST", "call-retry"):         (ACTS, {}),
+    ("POST", "call-delete"):        (ACTS, {"reason": "asked for"}),
+    ("POST", "call-objection"):     (ACTS, {"objected": "1"}),
+    ("POST", "coaching-note-add"):  (ACTS, {"text": "Well done."}),
+    ("POST", "flag-verdict"):       (JUDGES, {"answer": "confirm"}),
+    ("GET", "blind-sample"):        (row(OK, OK, OK, OK, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
+    ("POST", "blind-sample-judge"): (row(MISSING, MISSING, MISSING, MOVED, MISSING, MISSING, MISSING, LOGIN), {"answer": "reject"}),
+    ("GET", "coaching-list"):       (ANY_ROLE, {}),
+    ("POST", "coaching-note-read"): (row(MISSING, MISSING, MISSING, MISSING, MOVED, MISSING, MISSING, LOGIN), {}),
+    ("GET", "help"):                (ANY_ROLE, {}),
+    ("GET", "about"):               (ANY_ROLE, {}),
+    ("GET", "login"):               (row(MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, OK), {}),
+    ("POST", "logout"):             (row(MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, LOGIN), {}),
+    ("GET", "api-calls"):           (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
+    ("POST", "api-calls"):          (row(INVALID, INVALID, INVALID, INVALID, INVALID, INVALID, MISSING, SIGN_IN), {}),
+    ("GET", "api-call"):            (API_READS, {}),
+    ("DELETE", "api-call"):         (API_ACTS, {}),
+    ("POST", "api-call-retry"):     (API_ACTS | {"owner": ACCEPTED, "supervisor": ACCEPTED}, {}),
+    ("POST", "api-call-objection"): (API_ACTS, {"objected": True}),
+    ("GET", "api-missing"):         (NOWHERE, {}),
+}
+# fmt: on
+
+
+@pytest.fixture
+def center(db: None, settings: SettingsWrapper, tmp_path: Path) -> Center:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    (settings.MEDIA_ROOT / "incoming").mkdir(parents=True)
+    settings.FILE_UPLOAD_TEMP_DIR = settings.MEDIA_ROOT / "incoming"
+    return contact_center.people()
+
+
+@pytest.fixture
+def case(center: Center) -> Case:
+    """An analysed call with a flag, a note and a stretch to judge, and the copy that the worker makes for the browser."""
+    found = contact_center.case(center)
+    for path, content in ((files.playback_path(found.call), b"audio"), (files.peaks_path(found.call), b"{}")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return found
+
+
+def address(name: str, case: Case) -> str:
+    """The address of the case's call, flag, note or stretch, whichever the name takes."""
+    for arguments in (
+        {},
+        {"call_id": case.call.id},
+        {"flag_id": case.flag.id},
+        {"note_id": case.note.id},
+        {"sample_id": case.sample.id},
+        {"path": "x"},
+    ):
+        try:
+            return reverse(name, kwargs=arguments)
+        except NoReverseMatch:
+            continue
+    raise AssertionError(f"the test does not know what {name} takes; teach it")
+
+
+def names(patterns: list[Any], namespace: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from names(pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else namespace)
+        elif isinstance(pattern, URLPattern):
+            yield f"{namespace}{pattern.name}"
+
+
+def test_every_address_is_in_the_table() -> None:
+    found = {name for name in names(get_resolver().url_patterns) if not name.startswith("admin:")}
+    assert found == {name for _, name in TABLE}
+
+
+@pytest.mark.parametrize(("method", "name"), TABLE, ids=" ".join)
+def test_each_role_gets_what_the_table_says(method: str, name: str, center: Center, case: Case) -> None:
+    expected, data = TABLE[method, name]
+    where = address(name, case)
+    assert {who: answer(center, who, method, where, data) for who in WHO} == expected
+
+
+def answer(center: Center, who: str, method: str, where: str, data: dict[str, Any]) -> int | str:
+    """What the role gets; whatever it changed is undone. LOGIN where it is sent to sign in."""
+    client = Client()
+    if who != "anonymous":
+        client.force_login(center.users[who])
+    before = transaction.savepoint()
+    response = client.generic(method, where) if method == "DELETE" else getattr(client, method.lower())(where, data)
+    transaction.savepoint_rollback(before)
+    asked_to_sign_in = response.status_code == MOVED and response["Location"].startswith(f"{reverse('login')}?next=")
+    return LOGIN if asked_to_sign_in else response.status_code
+
+
+def test_an_address_of_nothing_is_not_found(center: Center) -> None:
+    client = Client()
+    client.force_login(center.users["owner"])
+    nothing = "01890000-0000-7000-8000-000000000000"
+    for name, key in (("call-detail", "call_id"), ("call-audio", "call_id"), ("api-call", "call_id")):
+        assert client.get(reverse(name, kwargs={key: nothing})).status_code == MISSING
+    assert client.post(reverse("flag-verdict", args=[nothing]), {"answer": "confirm"}).status_code == MISSING
+
+
+def test_the_admin_is_for_staff_only(center: Center) -> None:
+    open_to_all = {"admin:login", "admin:logout"}
+    walked = 0
+    for name in set(names(get_resolver().url_patterns)):
+        if not name.startswith("admin:") or name in open_to_all:
+            continue
+        try:
+            where = reverse(name)
+        except NoReverseMatch:
+            continue
+        walked += 1
+        for who in WHO:
+            client = Client()
+            if who != "anonymous":
+                client.force_login(center.users[who])
+            assert client.get(where).status_code in (MOVED, MISSING), (name, who)
+    assert walked > 10

@@ -1,0 +1,86 @@
+"""A whole installation of its own for a test: its database, media and broker, and worker processes that the test may kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 300.0
+
+
+@dataclass
+class Installation:
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    connect: Callable[[], Any] | None = None
+    """Opens its database; SQLite's file where there is none."""
+    _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self.manage("migrate", "--verbosity", "0")
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        for worker in self._workers:
+            self.kill(worker)
+
+    def manage(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, env=self._environ(), capture_output=True, text=True, check=check, timeout=PATIENCE_S)
+
+    def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "celery", "-A", "callanalytics", "worker", "-c", "1", "--loglevel", "INFO", *arguments]
+        with (self.home / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(command, cwd=ROOT, env=self._environ(), stdout=log, stderr=log, start_new_session=True)
+        self._workers.append(worker)
+        return worker
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        connection = self.connect() if self.connect else sqlite3.connect(self.home / "callanalytics.sqlite3", timeout=30)
+        try:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            rows = cursor.fetchall() if cursor.description else []
+            connection.commit()
+            return rows
+        finally:
+            connection.close()
+
+    def until(self, statement: str, wanted: Callable[[tuple[Any, ...]], bool], *, timeout_s: float = PATIENCE_S) -> tuple[Any, ...]:
+        """The first row of the statement, once it is as wanted; fails with the worker's log."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            row = self.sql(statement)[0]
+            if wanted(row):
+                return row
+            time.sleep(0.05)
+        raise AssertionError(f"{statement} stayed {row}\n{self.log()[-3000:]}")
+
+    def log(self) -> str:
+        return (self.home / "worker.log").read_text() if (self.home / "worker.log").exists() else ""
+
+    def _environ(self) -> dict[str, str]:
+        own = {
+            "CALLANALYTICS_HOME": str(self.home),
+            "CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS": "true",
+            "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(self.home),
+        }
+        return {**os.environ, **own, **self.environment}

@@ -1,0 +1,43 @@
+"""A real worker process, killed in the middle of a call: the call comes back by its row and is done once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.worker.installation import ROOT, Installation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE = "SELECT status, step, attempts, reason, lease_token FROM calls_call"
+SAMPLE = ROOT / "samples" / "recovers.flac"
+
+
+def test_a_call_whose_worker_is_killed_is_analysed_once_by_the_next(tmp_path: Path) -> None:
+    with Installation(tmp_path) as site:
+        site.manage("analyze", SAMPLE, "--enqueue", "--channels", "agent,customer")
+        killed = site.worker()
+        site.until(STATE, lambda row: row[1] == "transcribe")
+        site.kill(killed)
+        assert list(tmp_path.glob("callanalytics-spool-*")), "the killed process should have left its spool"
+
+        site.worker()
+        status, _, attempts, _, token = site.sql(STATE)[0]
+        assert (status, attempts) == ("running", 1)
+        assert token is not None
+
+        site.sql("UPDATE calls_call SET lease_until = '2020-01-01 00:00:00'")
+        site.until(STATE, lambda row: row[0] == "queued", timeout_s=60)
+        assert site.sql(STATE)[0][3] == "The worker stopped without a word at the step transcribe, attempt 1."
+        site.sql("UPDATE calls_call SET next_attempt_at = NULL")
+
+        done = site.until(STATE, lambda row: row[0] in ("done", "failed"))
+        assert (done[0], done[2], done[4]) == ("done", 2, None)
+        assert site.sql("SELECT count(*), sum(current) FROM calls_analysisrun") == [(1, 1)]
+        assert site.sql("SELECT type FROM events_event WHERE type LIKE 'call.%' ORDER BY created_at") == [
+            ("call.ingested",),
+            ("call.delayed",),
+            ("call.analyzed",),
+        ]
+        assert len(list((tmp_path / "media" / "documents").rglob("*.json.gz"))) == 1
+        assert len(list(tmp_path.glob("callanalytics-spool-*"))) == 1, "the next worker removes what the killed one left"
