@@ -48,8 +48,9 @@ class World:
 
 
 def user(name: str, **fields: Any) -> User:
-    made_user: User = User.objects.create_user(name, password="a long password", **fields)
-    return made_user
+    """A person without a password (hashing one takes longer than most tests): tests log in with `client.force_login`."""
+    person: User = User.objects.create_user(name, **fields)
+    return person
 
 
 def world() -> World:

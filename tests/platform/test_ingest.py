@@ -129,7 +129,7 @@ def test_without_a_team_the_agents_or_the_queues_or_unassigned_takes_it(world: W
         ({"channels": ("agent", "customer", "unknown")}, "channels"),
         ({"language": "English"}, "language"),
         ({"external_id": "x" * 121}, "external_id"),
-        ({"started_at": datetime(2026, 1, 31, 9, 30)}, "started_at"),  # noqa: DTZ001
+        ({"started_at": datetime(2026, 1, 31, 9, 30)}, "started_at"),
     ],
 )
 def test_a_field_that_makes_no_sense_is_named_and_nothing_is_kept(
