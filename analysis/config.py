@@ -124,8 +124,8 @@ class FuseConfig:
 
     prior: float = -2.2
     """Log-odds that a reviewer would call any customer utterance frustrated: one in ten."""
-    tone_prior: float = 0.2
-    """Angry share the tone head gives calm and angry speech alike on average; more than this is evidence, less is against."""
+    tone_prior: float = 0.18
+    """Share of anger in what the tone head was trained on; a higher probability is evidence, a lower one is against."""
     tone_weight: float = 0.6
     wording_prior: float = 0.15
     """Frustrated share the wording head gives on average."""

@@ -32,8 +32,6 @@ SIGN_WEIGHTS: Mapping[str, float] = {
 }
 """What one sign counts: what the customer says of it weighs more than what happens to them."""
 MOST_SIGNS = 3.0
-DISGUST_SHARE = 0.5
-"""Disgust in a voice is contempt or weariness as often as anger; it counts half."""
 FULL_SNR_DB = 20.0
 LOUDER_DB, HIGHER_SEMITONES, FASTER_WPS = 6.0, 8.0, 4.0
 """Changes against the own baseline that give one unit of evidence each. Loudness ranks first in real calls (Polzehl et al. 2011)."""
@@ -205,8 +203,7 @@ def _contributions(state: FuseState, heard: Heard, measures: Measures | None) ->
 def _tone_part(heard: Heard, config: FuseConfig) -> float:
     if not isinstance(heard.tone, Tone):
         return 0.0
-    angry = heard.tone.anger + DISGUST_SHARE * heard.tone.disgust
-    return config.tone_weight * _tone_reliability(heard) * (logit(angry) - logit(config.tone_prior))
+    return config.tone_weight * _tone_reliability(heard) * (logit(heard.tone.anger) - logit(config.tone_prior))
 
 
 def _wording_part(heard: Heard, config: FuseConfig) -> float:
