@@ -1,0 +1,42 @@
+"""Engines by name: what is unknown is said, and no head for an encoder is no tone model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from analysis import registry
+from analysis.config import Config, EnginesConfig
+from analysis.errors import AnalysisError
+
+if TYPE_CHECKING:
+    from analysis.ports import Engines
+
+
+@pytest.mark.parametrize("port", list(registry.ENGINES))
+def test_an_unknown_name_is_answered_with_the_known_ones(port: str) -> None:
+    with pytest.raises(AnalysisError) as refused:
+        registry.engine_class(port, "no-such-engine")
+    assert all(name in refused.value.message for name in registry.ENGINES[port])
+
+
+def test_building_with_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(AnalysisError, match="unknown transcriber engine"):
+        registry.build(replace(Config(), engines=EnginesConfig(transcriber="parrot")))
+
+
+def test_every_engine_tells_its_name_with_the_digest_of_its_weights(engines: Engines) -> None:
+    named = [engines.speech, engines.diarizer, engines.transcriber, engines.pitch, engines.wording]
+    assert all("@sha256:" in engine.name for engine in named)
+    assert [decoder.name.partition("/")[0] for decoder in engines.decoders] == ["pyav", "libsndfile"]
+
+
+def test_the_tone_model_is_the_one_for_the_transcribers_encoder(engines: Engines) -> None:
+    if engines.tone is not None:
+        assert engines.tone.encoder == engines.transcriber.encoder
+
+
+def test_an_encoder_without_a_head_has_no_tone_model() -> None:
+    assert registry._tone_model(Config(), "whisper-of-nobody") is None
