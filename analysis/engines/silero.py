@@ -87,9 +87,7 @@ def _weights() -> bytes:
         raise AnalysisError(f"{path} is missing; reinstall faster-whisper 1.2.1", permanent=True)
     weights = path.read_bytes()
     if hashlib.sha256(weights).hexdigest() != SHA256:
-        raise AnalysisError(
-            f"{path} is not the Silero model this version was measured with; reinstall faster-whisper 1.2.1", permanent=True
-        )
+        raise AnalysisError(f"{path} is not the pinned Silero model; reinstall faster-whisper 1.2.1", permanent=True)
     return weights
 
 

@@ -1,0 +1,229 @@
+"""Speech: where each channel talks, whatever the block size; bleed is dropped, real answers never are."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from analysis import registry
+from analysis.config import Config
+from analysis.errors import AnalysisError
+from analysis.steps import speech
+from analysis.values import ChannelSpeech, Span, Speech
+from tests import audio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from analysis.ports import SpeechDetector
+    from analysis.values import FloatArray
+
+CONFIG = Config()
+HOP_S = 0.032
+
+
+@pytest.fixture(scope="module")
+def detector() -> SpeechDetector:
+    built: SpeechDetector = registry.engine_class("speech", CONFIG.engines.speech)(CONFIG)
+    return built
+
+
+@pytest.fixture(scope="module")
+def call(data: Path) -> FloatArray:
+    """Two people taking turns of a few seconds, one a channel, at 16 kHz over a quiet line; shape [2, n]."""
+    said: dict[str, list[FloatArray]] = {}
+    for row in csv.DictReader((data / "asr" / "manifest.csv").open()):
+        said.setdefault(row["speaker"], []).append(soundfile.read(data / "asr" / row["path"], dtype="float32")[0][: 16000 * 5])
+    turns = [(channel, said[speaker][number]) for number in range(3) for channel, speaker in enumerate(("1089", "237"))]
+    gap = np.zeros(12_000, np.float32)
+    parts = [np.concatenate([said, gap]) for _, said in turns]
+    mixed = np.zeros((2, sum(map(len, parts))), np.float32)
+    at = 0
+    for (channel, _), part in zip(turns, parts, strict=True):
+        mixed[channel, at : at + len(part)] = part
+        at += len(part)
+    return mixed + np.stack([audio.noise(mixed.shape[1] / 16000, -70.0, seed) for seed in (1, 2)])
+
+
+def detected(samples: FloatArray, detector: SpeechDetector, folder: Path) -> Speech:
+    return speech.detect(audio.recording(folder, samples), detector, CONFIG.speech, lambda step, fraction: None)
+
+
+def late(samples: FloatArray, seconds: float, level_db: float) -> FloatArray:
+    """A delayed copy at another level."""
+    count = round(seconds * 16000)
+    copy = np.concatenate([np.zeros(count, np.float32), samples[: len(samples) - count]])
+    return np.asarray(copy * 10.0 ** (level_db / 20.0), np.float32)
+
+
+def covered(spans: Sequence[Span], by: Sequence[Span]) -> float:
+    """The share of the spans' seconds that others cover."""
+    return sum(span.overlap(other) for span in spans for other in by) / sum(span.seconds for span in spans)
+
+
+def spans_of(probabilities: Sequence[float], seconds: float | None = None) -> tuple[Span, ...]:
+    finder = speech.SpanFinder(CONFIG.speech, HOP_S)
+    finder.push(np.array(probabilities, np.float32))
+    return finder.finish(len(probabilities) * HOP_S if seconds is None else seconds)
+
+
+def test_each_channel_talks_in_its_own_turns(call: FloatArray, detector: SpeechDetector, tmp_path: Path) -> None:
+    left, right = detected(call, detector, tmp_path).channels
+    assert covered(left.spans, right.spans) < 0.05
+    assert sum(span.seconds for span in left.spans) > 10
+    for channel in (left, right):
+        inside = np.concatenate([call[channel.channel, round(s.start * 16000) : round(s.end * 16000)] for s in channel.spans])
+        assert (inside**2).sum() > 0.99 * (call[channel.channel] ** 2).sum()
+
+
+@pytest.mark.parametrize("block", [4096, 5000, 16000 * 7 + 1])
+def test_the_block_size_changes_nothing(call: FloatArray, detector: SpeechDetector, tmp_path: Path, block: int) -> None:
+    whole = detected(call, detector, tmp_path)
+    state = speech.start(detector, 2, CONFIG.speech)
+    told: list[tuple[int, Span]] = []
+    for first in range(0, call.shape[1], block):
+        pcm = np.rint(call[:, first : first + block] * 32768) / np.float32(32768)
+        state, news = speech.push(state, pcm.astype(np.float32))
+        told += news
+    streamed = speech.finish(state)
+    assert [channel.spans for channel in streamed.channels] == [channel.spans for channel in whole.channels]
+    for index, channel in enumerate(whole.channels):
+        live = [span for number, span in told if number == index]
+        assert live == list(channel.spans[: len(live)])
+        assert len(live) >= len(channel.spans) - 1
+
+
+def test_progress_reaches_the_end(call: FloatArray, detector: SpeechDetector, tmp_path: Path) -> None:
+    seen: list[float] = []
+    recording = audio.recording(tmp_path, np.tile(call, 5))
+    speech.detect(recording, detector, CONFIG.speech, lambda step, fraction: seen.append(fraction))
+    assert seen == sorted(seen)
+    assert (len(seen), seen[-1]) == (int(np.ceil(recording.seconds / 60)), 1.0)
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "ringing", "nothing"])
+def test_no_speech_is_said_in_words(detector: SpeechDetector, tmp_path: Path, kind: str) -> None:
+    samples = {
+        "silence": np.zeros(320_000, np.float32),
+        "noise": audio.noise(20.0, -25.0),
+        "ringing": audio.tones(20.0, 16000, [425.0])[0],
+        "nothing": np.zeros(0, np.float32),
+    }[kind]
+    spoken = detected(samples[None], detector, tmp_path)
+    assert [channel.spans for channel in spoken.channels] == [()]
+    assert [(note.code, note.message) for note in spoken.notes] == [("no_speech", "no speech found")]
+    assert speech.snr_db(spoken) is None
+
+
+@pytest.mark.parametrize(("level_db", "delay_s"), [(-12.0, 0.0), (-15.0, 0.03), (-20.0, 0.12), (-20.0, 0.4)])
+def test_bleed_is_dropped_and_counted(call: FloatArray, detector: SpeechDetector, tmp_path: Path, level_db: float, delay_s: float) -> None:
+    clean = detected(call, detector, tmp_path)
+    bleeding = detected(np.stack([call[0] + late(call[1], delay_s, level_db), call[1]]), detector, tmp_path)
+    left, right = bleeding.channels
+    assert covered(left.spans, clean.channels[0].spans) > 0.9
+    assert covered(clean.channels[0].spans, left.spans) > 0.97
+    assert left.bleed_s == pytest.approx(sum(span.seconds for span in clean.channels[1].spans), rel=0.2)
+    assert right == clean.channels[1]
+    assert [note.code for note in bleeding.notes] == ["bleed_dropped"]
+
+
+def test_a_copy_that_is_not_much_weaker_is_kept(call: FloatArray, detector: SpeechDetector, tmp_path: Path) -> None:
+    spoken = detected(np.stack([call[0] + late(call[1], 0.05, -6.0), call[1]]), detector, tmp_path)
+    assert spoken.channels[0].bleed_s == 0.0
+
+
+@pytest.mark.parametrize("own_db", [0.0, -6.0])
+def test_double_talk_over_bleed_is_kept(call: FloatArray, detector: SpeechDetector, tmp_path: Path, own_db: float) -> None:
+    """The right speaker talks into every turn of the left one, and each channel hears the other 16 dB down.
+
+    Where an answer sets in softly over bleed, up to one window of 0.5 s of its start may go with it.
+    """
+    left, right = call[0], np.roll(call[1], -3 * 16000) * np.float32(10 ** (own_db / 20))
+    clean = detected(np.stack([left, right]), detector, tmp_path)
+    bleeding = detected(np.stack([left + late(right, 0.1, -16.0), right + late(left, 0.1, -16.0)]), detector, tmp_path)
+    for before, after in zip(clean.channels, bleeding.channels, strict=True):
+        assert covered(before.spans, after.spans) > 0.94
+        assert all(any(span.overlap(other) > 0.8 * span.seconds for other in after.spans) for span in before.spans)
+
+
+def test_noise_in_one_channel_leaves_the_other_as_it_was(call: FloatArray, detector: SpeechDetector, tmp_path: Path) -> None:
+    clean = detected(call, detector, tmp_path)
+    for level_db in (-40.0, -20.0):
+        noisy = np.stack([audio.noise(call.shape[1] / 16000, level_db, 7), call[1]])
+        assert detected(noisy, detector, tmp_path).channels[1] == clean.channels[1]
+
+
+@pytest.mark.parametrize("wanted_db", [5.0, 15.0, 25.0])
+def test_signal_to_noise_is_measured(call: FloatArray, detector: SpeechDetector, tmp_path: Path, wanted_db: float) -> None:
+    clean = detected(call, detector, tmp_path).channels[0].spans
+    said = np.concatenate([call[0, round(span.start * 16000) : round(span.end * 16000)] for span in clean])
+    level_db = float(10 * np.log10((said**2).mean())) - wanted_db
+    spoken = detected((call[0] + audio.noise(call.shape[1] / 16000, level_db, 3))[None], detector, tmp_path)
+    assert speech.snr_db(spoken) == pytest.approx(wanted_db, abs=2.5)
+
+
+def test_the_worst_channel_is_the_calls_signal_to_noise() -> None:
+    channels = [ChannelSpeech(0, (), None), ChannelSpeech(1, (), 30.0), ChannelSpeech(2, (), 12.0)]
+    assert speech.snr_db(Speech(tuple(channels))) == 12.0
+
+
+def test_speech_starts_at_the_threshold_and_lasts_to_the_release() -> None:
+    quiet, wavering, loud = [0.1] * 40, [0.4] * 20, [0.9] * 20
+    (span,) = spans_of(quiet + wavering + loud + wavering + quiet)
+    assert span.start == pytest.approx(60 * HOP_S - 0.2)
+    assert span.end == pytest.approx(100 * HOP_S + 0.2)
+
+
+def test_a_click_is_no_speech_and_a_short_silence_no_end() -> None:
+    assert spans_of([0.1] * 20 + [0.9] * 3 + [0.1] * 40) == ()
+    assert len(spans_of([0.9] * 20 + [0.1] * 8 + [0.9] * 20 + [0.1] * 40)) == 1
+
+
+def test_padding_stops_at_the_edges_and_is_shared_between_neighbours() -> None:
+    first, second = spans_of([0.9] * 20 + [0.1] * 10 + [0.9] * 20)
+    assert first.start == 0.0
+    assert first.end == pytest.approx(25 * HOP_S)
+    assert second.start == pytest.approx(first.end)
+    assert second.end == pytest.approx(50 * HOP_S)
+
+
+def test_random_probabilities_never_give_overlapping_spans() -> None:
+    for seed in range(30):
+        walk = np.random.default_rng(seed).normal(0, 0.25, 2000).cumsum()
+        spans = spans_of(((np.sin(walk) + 1) / 2).tolist())
+        assert len(spans) > 3
+        assert all(before.end <= after.start + 1e-9 for before, after in pairwise(spans))
+        assert all(span.seconds >= CONFIG.speech.min_speech_s for span in spans)
+
+
+def test_probabilities_are_the_same_in_any_block_size(call: FloatArray, detector: SpeechDetector) -> None:
+    samples = call[0, : 16000 * 10 + 77]
+    whole = detector.start()
+    expected = np.concatenate([whole.push(samples), whole.finish()])
+    parts = detector.start()
+    found = [parts.push(samples[first : first + 999]) for first in range(0, len(samples), 999)]
+    assert np.concatenate([*found, parts.finish()]) == pytest.approx(expected, abs=1e-5)
+    assert len(expected) == np.ceil(len(samples) / (detector.hop_s * 16000))
+
+
+def test_the_detector_names_its_weights_and_refuses_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    silero = registry.engine_class("speech", "silero")
+    assert silero(CONFIG).name.startswith("silero-v6@sha256:")
+    monkeypatch.setattr("analysis.engines.silero.SHA256", "0" * 64)
+    with pytest.raises(AnalysisError, match="not the pinned Silero model"):
+        silero(CONFIG)
+
+
+def test_a_stricter_threshold_finds_less(call: FloatArray, detector: SpeechDetector, tmp_path: Path) -> None:
+    strict = dataclasses.replace(CONFIG.speech, threshold=0.97, release=0.9)
+    recording = audio.recording(tmp_path, call)
+    less = speech.detect(recording, detector, strict, lambda step, fraction: None)
+    more = speech.detect(recording, detector, CONFIG.speech, lambda step, fraction: None)
+    assert sum(s.seconds for s in less.channels[0].spans) < sum(s.seconds for s in more.channels[0].spans)
