@@ -39,5 +39,6 @@ class WhisperWindowEncoder:
 
     def _encoded(self, window: FloatArray) -> FloatArray:
         features = pad_or_trim(self._model.feature_extractor(window)[..., :-1])[None].astype(np.float32)
-        frames = self._model.model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(features)), to_cpu=True)
-        return np.asarray(frames, np.float32)[0]
+        encoded = self._model.model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(features)), to_cpu=True)
+        frames: FloatArray = np.asarray(encoded, np.float32)[0]
+        return frames

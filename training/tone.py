@@ -29,12 +29,18 @@ if TYPE_CHECKING:
     from training.corpus import Clip
     from training.metrics import Doubles, Labels, Mask
 
-PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003)
+PENALTIES = (0.1, 0.03, 0.01)
 """L2 penalties that are tried on inner folds of the training speakers, strongest first so that each fit starts from the one before."""
 AROUSAL_PENALTY = 0.03
 OUTER_FOLDS = 6
 INNER_FOLDS = 3
 SEED = 0
+
+CORPUS_TERMS = {
+    "ravdess": "RAVDESS (CC BY-NC-SA 4.0)",
+    "nemo": "nEMO (CC BY-NC-SA 4.0)",
+    "emodb": "EmoDB (free for research, terms not verified)",
+}
 
 AROUSAL_OF_LABEL = {
     "sad": 0.2,
@@ -100,7 +106,7 @@ def train(data: ToneData, *, penalty: float | None = None) -> ToneHead:
 def best_penalty(task: ClassTask, speakers: Sequence[str], penalties: Sequence[float] = PENALTIES) -> float:
     """The penalty with the smallest balanced log loss on speakers held out of the training ones."""
     losses = np.zeros(len(penalties))
-    for fit, held in GroupKFold(INNER_FOLDS).split(task.labels, groups=speakers):
+    for fit, held in GroupKFold(min(INNER_FOLDS, len(set(speakers)))).split(task.labels, groups=speakers):
         rows: LinearRows | None = None
         for place, penalty in enumerate(penalties):
             rows = fit_classes(_part(task, fit), penalty=penalty, start=rows)
@@ -118,7 +124,7 @@ def _loss(task: ClassTask, rows: LinearRows) -> float:
     return float(-np.average(np.log(np.maximum(chosen, 1e-9)), weights=task.weights))
 
 
-def speaker_folds(data: ToneData, folds: int = OUTER_FOLDS) -> Iterator[tuple[Labels, Labels]]:
+def speaker_folds(data: ToneData, folds: int) -> Iterator[tuple[Labels, Labels]]:
     """Training and held-out rows; no speaker is in both, and every corpus is in every fold."""
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=SEED)
     yield from splitter.split(data.features, data.corpora, data.speakers)
@@ -173,17 +179,18 @@ def load(weights: str, copies: Sequence[str]) -> ToneData:
 
 def evaluate(data: ToneData) -> tuple[dict[str, Any], float]:
     """Every number of the card, and the temperature fitted on all held-out logits."""
-    folds = list(speaker_folds(data))
+    folds = list(speaker_folds(data, OUTER_FOLDS))
     raw = cross_validated(data, folds)
     held = calibrated(raw, folds)
-    metrics = {
+    metrics: dict[str, Any] = {
         "speaker_disjoint": report(held),
-        "leave_one_corpus_out": report(replace(held, logits=left_out_corpora(data))),
         "sex_gap_uar": sex_gaps(held),
         "arousal_strong_anger_auc": strong_anger_auc(held),
         "recall_telephone": recalls(held),
     }
-    return metrics, fitted_temperature(raw)
+    if len(set(data.corpora)) > 1:
+        metrics["leave_one_corpus_out"] = report(replace(held, logits=left_out_corpora(data)))
+    return {title: table for title, table in metrics.items() if table}, fitted_temperature(raw)
 
 
 def left_out_corpora(data: ToneData) -> Doubles:
@@ -207,16 +214,24 @@ def tensors(head: ToneHead) -> dict[str, FloatArray]:
     return {key: value.astype(np.float32) for key, value in held.items()}
 
 
-def description(weights: str, head: ToneHead, data: ToneData, metrics: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the trained weights may be used for; the defaults are those of the shared corpora."""
+
+    licence: str = "CC-BY-NC-SA-4.0"
+    commercial_use: bool = False
+
+
+def description(weights: str, head: ToneHead, data: ToneData, *, metrics: dict[str, Any], terms: Terms = Terms()) -> dict[str, Any]:
     balance = class_weights(data.labels, data.corpora)
     return {
         "name": f"tone-whisper-{weights}",
         "encoder": f"whisper-{weights}",
         "features": ["mean of the utterance's encoder frames", "standard deviation of the same"],
         "classes": list(TONE_CLASSES),
-        "license": "CC-BY-NC-SA-4.0",
-        "commercial_use": False,
-        "data": ["RAVDESS (CC BY-NC-SA 4.0)", "nEMO (CC BY-NC-SA 4.0)", "EmoDB (free for research, terms not verified)"],
+        "license": terms.licence,
+        "commercial_use": terms.commercial_use,
+        "data": [CORPUS_TERMS.get(corpus, corpus) for corpus in sorted(set(data.corpora))],
         "languages": sorted({clip.language for clip in data.clips}),
         "priors": rounded({name: float(balance[data.labels == index].sum() / balance.sum()) for index, name in enumerate(TONE_CLASSES)}),
         "temperature": round(head.temperature, 4),
@@ -230,10 +245,8 @@ def show(metrics: dict[str, Any]) -> None:
     for title, table in metrics.items():
         print(title)
         for name, value in table.items():
-            print(
-                f"  {name:22}"
-                + ("  ".join(f"{key} {number:.3f}" for key, number in value.items()) if isinstance(value, dict) else f"{value:.3f}")
-            )
+            cells = value if isinstance(value, dict) else {"": value}
+            print(f"  {name:22}" + "  ".join(f"{key} {number:.3f}" for key, number in cells.items()), flush=True)
 
 
 def main() -> None:
@@ -242,14 +255,17 @@ def main() -> None:
     parser.add_argument(
         "--copies", nargs="+", default=["clean", "telephone"], choices=COPIES, help="what to train on; measured on the first two"
     )
+    parser.add_argument("--license", default=Terms().licence, help="of the trained weights (SPDX)")
+    parser.add_argument("--commercial-use", action="store_true", help="state that the data allows commercial use")
     arguments = parser.parse_args()
+    terms = Terms(arguments.license, arguments.commercial_use)
     started = time.perf_counter()
     data = load(arguments.weights, arguments.copies)
     metrics, temperature = evaluate(data)
     show(metrics)
     head = replace(train(data), temperature=temperature)
     stem = f"tone-whisper-{arguments.weights}"
-    save_head(stem, tensors(head), description(arguments.weights, head, data, metrics))
+    save_head(stem, tensors(head), description(arguments.weights, head, data, metrics=metrics, terms=terms))
     print(f"wrote {stem}: penalty {head.penalty}, temperature {temperature:.3f}; {time.perf_counter() - started:.0f} s")
 
 

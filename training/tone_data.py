@@ -94,26 +94,30 @@ def report(held: HeldOut) -> dict[str, dict[str, float]]:
 
 
 def sex_gaps(held: HeldOut) -> dict[str, float]:
-    """UAR of women minus men per corpus, telephone copy."""
+    """UAR of women minus men, telephone copy, for each corpus that has both."""
     gaps = {}
     for corpus in sorted(set(held.data.corpora)):
-        women, men = (held.where(held.data.has(corpus=corpus, copy="telephone", gender=sex)) for sex in ("f", "m"))
-        gaps[corpus] = numbers(women)["uar"] - numbers(men)["uar"]
+        women, men = (held.data.has(corpus=corpus, copy="telephone", gender=sex) for sex in ("f", "m"))
+        if women.any() and men.any():
+            gaps[corpus] = numbers(held.where(women))["uar"] - numbers(held.where(men))["uar"]
     return rounded(gaps)
 
 
 def strong_anger_auc(held: HeldOut) -> dict[str, float]:
-    """How well the arousal proxy tells strong from normal anger (RAVDESS), per copy."""
+    """How well the arousal proxy tells strong from normal anger, per copy, where a corpus states intensities."""
+    graded = np.array([clip.intensity != "" for clip in held.data.clips]) & (held.data.labels == ANGER)
     found = {}
     for copy in ("clean", "telephone"):
-        rows = held.where(held.data.has(corpus="ravdess", copy=copy))
-        angry = rows.where(rows.data.labels == ANGER)
-        found[copy] = auc(np.array([clip.intensity == "strong" for clip in angry.data.clips]), angry.arousal)
+        rows = graded & held.data.has(copy=copy)
+        if rows.any():
+            strong = np.array([clip.intensity == "strong" for clip in held.data.where(rows).clips])
+            found[copy] = auc(strong, held.arousal[rows])
     return rounded(found)
 
 
 def recalls(held: HeldOut) -> dict[str, float]:
-    """Recall per class over all corpora, telephone copy."""
+    """Recall of each class that occurs, over all corpora, telephone copy."""
     rows = held.where(held.data.has(copy="telephone"))
     predicted = rows.probabilities.argmax(axis=1)
-    return rounded({name: float((predicted[rows.data.labels == index] == index).mean()) for index, name in enumerate(TONE_CLASSES)})
+    present = np.unique(rows.data.labels)
+    return rounded({TONE_CLASSES[label]: float((predicted[rows.data.labels == label] == label).mean()) for label in present})

@@ -11,7 +11,7 @@ from training import tone
 from training.corpus import TONE_CLASSES, Clip
 from training.linear import ClassTask, fit_classes, fit_graded
 from training.metrics import auc, softmax
-from training.tone_data import ANGER, HeldOut, ToneData, numbers
+from training.tone_data import ANGER, HeldOut, ToneData, numbers, report
 
 CORPORA = {"first": ("angry", "sad", "fear", "happy", "neutral"), "second": ("angry", "sad", "happy", "neutral")}
 SPEAKERS = 6
@@ -164,6 +164,24 @@ def test_anger_ranking_of_the_report_is_that_of_its_rows() -> None:
     clean = held.where(data.has(copy="clean", corpus="first"))
     anger = np.array([clip.tone == "anger" for clip in clean.data.clips])
     expected = auc(anger, clean.probabilities[:, ANGER])
-    from training.tone_data import report
-
     assert report(held)["first, clean"]["anger_auc"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_one_corpus_without_intensities_is_still_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's own calls: one corpus, women only, no acted intensities."""
+    monkeypatch.setattr(tone, "OUTER_FOLDS", 3)
+    data = made_up()
+    own = data.where(data.has(corpus="first", gender="f"))
+    metrics, temperature = tone.evaluate(own)
+    assert set(metrics) == {"speaker_disjoint", "recall_telephone"}
+    assert temperature > 0
+
+
+def test_terms_of_own_data_reach_the_description() -> None:
+    data = made_up()
+    head = tone.train(data, penalty=0.1)
+    default = tone.description("base", head, data, metrics={})
+    own = tone.description("base", head, data, metrics={}, terms=tone.Terms("Apache-2.0", commercial_use=True))
+    assert (default["license"], default["commercial_use"]) == ("CC-BY-NC-SA-4.0", False)
+    assert (own["license"], own["commercial_use"]) == ("Apache-2.0", True)
+    assert own["data"] == ["first", "second"]
