@@ -51,7 +51,9 @@ def read(env: environ.Env | None = None) -> Environment:
     home = Path(env.str("CALLANALYTICS_HOME", default=str(BASE_DIR / "var"))).resolve()
     home.mkdir(parents=True, exist_ok=True)
     media = Path(env.str("CALLANALYTICS_MEDIA_ROOT", default=str(home / "media"))).resolve()
-    (media / "incoming").mkdir(parents=True, exist_ok=True)
+    static = Path(env.str("CALLANALYTICS_STATIC_ROOT", default=str(home / "static"))).resolve()
+    for folder in (media / "incoming", static):
+        folder.mkdir(parents=True, exist_ok=True)
     embedded = not env.str("DATABASE_URL", default="")
     debug = env.bool("CALLANALYTICS_DEBUG", default=False)
     return Environment(
@@ -68,7 +70,7 @@ def read(env: environ.Env | None = None) -> Environment:
         analysis_queue=env.str("CALLANALYTICS_ANALYSIS_QUEUE", default="analysis"),
         redis_url=env.str("REDIS_URL", default=""),
         media_root=media,
-        static_root=Path(env.str("CALLANALYTICS_STATIC_ROOT", default=str(home / "static"))),
+        static_root=static,
         log_level=env.str("CALLANALYTICS_LOG_LEVEL", default="INFO").upper(),
         max_upload_mb=env.int("CALLANALYTICS_MAX_UPLOAD_MB", default=2048),
         accept_noncommercial_weights=env.bool("CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS", default=False),

@@ -17,7 +17,7 @@ from analysis.config import Config
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import SettingsWrapper
 
     from analysis.ports import Engines
     from analysis.values import CallAnalysis

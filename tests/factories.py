@@ -83,8 +83,8 @@ def audio() -> io.BytesIO:
 
 def queued_call(team: Team, source: io.BytesIO | None = None, **details: Any) -> Call:
     """A call as ingest leaves it."""
-    new = NewCall(**{"file_name": "call.wav", "team": team} | details)
-    return call_ingest(source or audio(), new, user=None).call
+    known: dict[str, Any] = {"file_name": "call.wav", "team": team} | details
+    return call_ingest(source or audio(), NewCall(**known), user=None).call
 
 
 def claimed(call: Call) -> UUID:

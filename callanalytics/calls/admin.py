@@ -34,7 +34,7 @@ class ReadOnly:
 
 class RunInline(ReadOnly, RunInlineBase):
     model = AnalysisRun
-    fields = ("created_at", "attempt", "current", "scoring", "code_version", "config_digest")
+    fields = readonly_fields = ("created_at", "attempt", "current", "scoring", "code_version", "config_digest")
 
 
 @admin.register(Call)

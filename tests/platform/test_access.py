@@ -11,7 +11,17 @@ from django.db import IntegrityError, transaction
 
 from callanalytics.calls.models import Flag, Utterance
 from callanalytics.calls.overview import overview
-from callanalytics.calls.selectors import CallFilters, call_detail, call_get, call_list, call_page, document_get, flag_get, utterance_list
+from callanalytics.calls.selectors import (
+    CALL_EMOTION,
+    CallFilters,
+    call_detail,
+    call_get,
+    call_list,
+    call_page,
+    document_get,
+    flag_get,
+    utterance_list,
+)
 from callanalytics.errors import NotFoundError
 from callanalytics.people.models import Agent, Membership, RoleChoice, Team
 from callanalytics.people.selectors import Access, access_for, agents_visible, queues_visible, team_tree, teams_readable, teams_uploadable
@@ -93,7 +103,7 @@ def test_an_agent_is_shown_nobodys_emotion_anywhere(world: World, calls: dict[st
         assert utterance.measures
         assert utterance.text
     for call in (detail.call, call_get(user=user, call_id=call_id), call_page(user=user).calls[0]):
-        assert (call.frustrated_s, call.peak_frustration, call.flag_count, call.abstained_count) == (None, None, None, None)
+        assert {getattr(call, name) for name in CALL_EMOTION} == {None}
     for document in (detail.document, document_get(user=user, call_id=call_id)):
         assert document is not None
         assert (document["segments"], document["flags"], document["effort"]) == ([], [], [])

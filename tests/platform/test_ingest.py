@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
@@ -21,17 +21,16 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django import DjangoCaptureOnCommitCallbacks
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django import DjangoCaptureOnCommitCallbacks, SettingsWrapper
 
     from tests.factories import World
 
 AUDIO = b"some audio"
 
 
-def take(world: World, content: bytes = AUDIO, **details: object) -> ingest.Ingested:
-    new = {"file_name": "a call.WAV", "team": world.billing} | details
-    return call_ingest(io.BytesIO(content), NewCall(**new), user=None)  # type: ignore[arg-type]
+def take(world: World, content: bytes = AUDIO, **details: Any) -> ingest.Ingested:
+    new: dict[str, Any] = {"file_name": "a call.WAV", "team": world.billing} | details
+    return call_ingest(io.BytesIO(content), NewCall(**new), user=None)
 
 
 def stored(media: Path) -> list[Path]:
@@ -132,9 +131,7 @@ def test_without_a_team_the_agents_or_the_queues_or_unassigned_takes_it(world: W
         ({"started_at": datetime(2026, 1, 31, 9, 30)}, "started_at"),
     ],
 )
-def test_a_field_that_makes_no_sense_is_named_and_nothing_is_kept(
-    world: World, media: Path, details: dict[str, object], field: str
-) -> None:
+def test_a_field_that_makes_no_sense_is_named_and_nothing_is_kept(world: World, media: Path, details: dict[str, Any], field: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         take(world, **details)
     assert caught.value.field == field

@@ -29,6 +29,8 @@ from tests import factories
 from tests.analysis import made
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from analysis.values import CallAnalysis
     from tests.factories import World
 
@@ -95,14 +97,14 @@ def test_precision_counts_each_flags_latest_clear_verdict(world: World) -> None:
             verdict_record(user=world.reviewer, flag_id=flag.id, answer=answer)
     measured = precision_measured(user=world.reviewer)
     assert (measured.n, measured.confirmed, measured.rejected, measured.unsure, measured.value) == (4, 3, 1, 1, 0.75)
-    assert (measured.low, measured.high) == (pytest.approx(0.3006, abs=1e-4), pytest.approx(0.9544, abs=1e-4))
+    assert (measured.low, measured.high) == pytest.approx((0.3006, 0.9544), abs=1e-4)
     assert precision_measured(user=world.outsider).value is None
 
 
 @pytest.mark.parametrize(("hits", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662)])
 def test_wilsons_interval_agrees_with_published_values(hits: int, n: int, low: float, high: float) -> None:
     """81 of 263 is the example of Newcombe, Statistics in Medicine 17 (1998), table I."""
-    assert wilson(hits, n) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert wilson(hits, n) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_misses_are_weighted_by_the_chance_of_each_stretch(world: World) -> None:
@@ -128,7 +130,7 @@ def test_stretches_hold_customer_speech_of_15_s_and_keep_clear_of_flags() -> Non
 def test_what_is_drawn_is_unflagged_customer_speech_with_its_chance(world: World) -> None:
     factories.done_call(world.billing, talk(0, 20, 40))
     factories.done_call(world.billing, talk(0))
-    chances = Counter()
+    chances: Counter[tuple[UUID, float]] = Counter()
     for seed in range(200):
         sample = blind_sample_draw(user=world.reviewer, random=Random(seed))
         assert sample is not None

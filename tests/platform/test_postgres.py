@@ -1,0 +1,139 @@
+"""Claims, identity and migrations on a real PostgreSQL, where transactions really run side by side."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg2  # type: ignore[import-untyped]
+import pytest
+from psycopg2 import sql
+
+from callanalytics.env import BASE_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.services
+
+SERVER = os.environ.get("CALLANALYTICS_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432")
+
+RACE = """
+import io, sys, threading, time
+from uuid import UUID, uuid4
+import django; django.setup()
+from django.db import connection
+from callanalytics.calls import queueing
+from callanalytics.calls.services import NewCall, call_claim, call_ingest
+from callanalytics.people.models import Team
+queueing._send = lambda *a: None
+team, gate = Team.objects.get(name="T"), threading.Barrier(8)
+def run(work):
+    gate.wait()
+    try:
+        print(work(), flush=True)
+    except Exception as error:
+        print(type(error).__name__, error, flush=True)
+    finally:
+        connection.close()
+def side_by_side(work):
+    threads = [threading.Thread(target=run, args=(work,)) for _ in range(8)]
+    [thread.start() for thread in threads]; [thread.join() for thread in threads]
+"""
+
+
+def execute(statement: sql.Composed) -> None:
+    connection = psycopg2.connect(SERVER, connect_timeout=3)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """The URL of a database of our own, dropped afterwards."""
+    name = f"callanalytics_{uuid4().hex[:12]}"
+    try:
+        execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg2.OperationalError as error:
+        pytest.skip(f"no PostgreSQL at {SERVER}: {str(error).splitlines()[0]}")
+    yield f"{SERVER}/{name}"
+    execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def manage(home: Path, database: str, *arguments: str) -> str:
+    clean = {"PATH": os.environ["PATH"], "CALLANALYTICS_HOME": str(home), "DATABASE_URL": database, "CALLANALYTICS_HTTPS": "off"}
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=BASE_DIR, env=clean, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, database: str) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    manage(home, database, "migrate")
+    manage(home, database, "shell", "-c", "from callanalytics.people.models import Team; Team.objects.create(name='T')")
+    return home
+
+
+def lines(home: Path, database: str, script: str) -> list[str]:
+    return [line for line in manage(home, database, "shell", "-c", RACE + script).splitlines() if line and "imported" not in line]
+
+
+def test_eight_workers_claim_one_call_once(home: Path, database: str) -> None:
+    script = """
+call = call_ingest(io.BytesIO(b"one call"), NewCall(file_name="a.wav", team=team), user=None).call
+side_by_side(lambda: call_claim(call.id, uuid4()) is not None)
+"""
+    assert Counter(lines(home, database, script)) == {"True": 1, "False": 7}
+
+
+def test_eight_uploads_of_one_file_are_one_call(home: Path, database: str) -> None:
+    script = """
+side_by_side(lambda: call_ingest(io.BytesIO(b"same bytes"), NewCall(file_name="a.wav", team=team), user=None).created)
+"""
+    assert Counter(lines(home, database, script)) == {"True": 1, "False": 7}
+
+
+def test_eight_different_files_with_one_external_id_are_one_call_and_seven_conflicts(home: Path, database: str) -> None:
+    script = """
+side_by_side(lambda: call_ingest(io.BytesIO(uuid4().bytes), NewCall(file_name="a.wav", team=team, external_id="X"), user=None).created)
+"""
+    found = Counter(line.split()[0] for line in lines(home, database, script))
+    assert found == {"True": 1, "ApplicationError": 7}
+    kept = [path for path in (home / "media" / "recordings").rglob("*") if path.is_file()]
+    assert len(kept) == int(lines(home, database, "from callanalytics.calls.models import *; print(Recording.objects.count())")[0])
+
+
+def test_an_analysis_is_stored_and_a_call_erased(home: Path, database: str) -> None:
+    script = """
+sys.path.insert(0, ".")
+from tests import factories
+from callanalytics.calls.models import Call, Flag
+from callanalytics.calls.overview import overview
+from callanalytics.calls.services import call_objection_set
+from callanalytics.privacy.services import call_erase
+from callanalytics.review.services import blind_sample_draw, verdict_record
+root = factories.user("root", is_superuser=True)
+call = factories.done_call(team)
+verdict_record(user=root, flag_id=Flag.objects.get(call=call).id, answer="confirm")
+blind_sample_draw(user=root)
+print(overview(user=root).frustration.flagged)
+print(call_objection_set(user=root, call_id=call.id, objected=True).status)
+print(call_erase(user=root, call_id=call.id, reason="x").counts["utterances"], Call.objects.filter(id=call.id).exists())
+"""
+    assert lines(home, database, script) == ["1", "queued", "3 False"]
+
+
+def test_migrations_go_back_and_forth(home: Path, database: str) -> None:
+    for app in ("privacy", "review", "calls", "events"):
+        manage(home, database, "migrate", app, "zero")
+    manage(home, database, "migrate")
+    assert "[ ]" not in manage(home, database, "showmigrations")

@@ -1,0 +1,201 @@
+"""Settings come from the environment, are safe in production, and say what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import environ
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.urls import reverse
+
+from callanalytics import checks, env, readiness, weights
+from callanalytics.env import BASE_DIR
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.test import Client
+    from pytest_django import SettingsWrapper
+
+    from tests.factories import World
+
+PRODUCTION = {
+    "DATABASE_URL": "postgres://app@db.example/app",
+    "CELERY_BROKER_URL": "redis://redis.example/0",
+    "REDIS_URL": "redis://redis.example/1",
+    "CALLANALYTICS_SECRET_KEY": "k3" * 40 + "!aZ_9",
+    "CALLANALYTICS_ALLOWED_HOSTS": "calls.example.org",
+}
+
+
+def read(**values: str) -> env.Environment:
+    given = environ.Env()
+    given.ENVIRON = values
+    return env.read(given)
+
+
+def manage(home: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess[str]:
+    clean = {"PATH": os.environ["PATH"], "CALLANALYTICS_HOME": str(home)} | values
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=BASE_DIR, env=clean, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_nothing_set_gives_an_embedded_installation_that_is_not_in_debug(tmp_path: Path) -> None:
+    found = read(CALLANALYTICS_HOME=str(tmp_path))
+    assert (found.embedded, found.debug, found.https, found.accept_noncommercial_weights) == (True, False, False, False)
+    assert found.database["NAME"] == str(tmp_path / "callanalytics.sqlite3")
+    assert (found.broker_url, found.media_root) == ("filesystem://", tmp_path / "media")
+
+
+def test_a_database_url_makes_it_production(tmp_path: Path) -> None:
+    found = read(CALLANALYTICS_HOME=str(tmp_path), **PRODUCTION)
+    assert (found.embedded, found.https, found.allowed_hosts) == (False, True, ["calls.example.org"])
+    assert found.database["ENGINE"] == "django.db.backends.postgresql"
+
+
+def test_the_key_is_made_once_kept_and_nobody_elses_to_read(tmp_path: Path) -> None:
+    first, second = (read(CALLANALYTICS_HOME=str(tmp_path)).secret_key for _ in range(2))
+    assert first == second
+    assert len(first) >= 50
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["secret_key"]
+
+
+def test_a_value_of_the_wrong_kind_fails_loudly(tmp_path: Path) -> None:
+    with pytest.raises((ImproperlyConfigured, ValueError)):
+        read(CALLANALYTICS_HOME=str(tmp_path), CALLANALYTICS_MAX_UPLOAD_MB="plenty")
+
+
+def test_production_settings_pass_djangos_deployment_checks(tmp_path: Path) -> None:
+    done = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    assert done.returncode == 0, done.stderr
+    assert "WARNINGS" not in done.stderr
+
+
+def test_sqlite_with_a_broker_for_many_machines_is_warned_of(settings: SettingsWrapper) -> None:
+    settings.CELERY_BROKER_URL = "redis://redis/0"
+    assert [message.id for message in checks.sqlite_alone()] == ["callanalytics.W001"]
+    settings.CELERY_BROKER_URL = "filesystem://"
+    assert checks.sqlite_alone() == []
+
+
+def test_heads_that_may_not_be_used_commercially_are_named(
+    settings: SettingsWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, free in (("tone-base", False), ("wording-minilm", True)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"license": "L-" + name, "commercial_use": free}))
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path)
+    settings.ACCEPT_NONCOMMERCIAL_WEIGHTS = False
+    (off,) = checks.weights_licence()
+    settings.ACCEPT_NONCOMMERCIAL_WEIGHTS = True
+    (on,) = checks.weights_licence()
+    assert (off.id, on.id) == ("callanalytics.I001", "callanalytics.I002")
+    assert "tone-base (L-tone-base)" in off.msg
+    assert "wording" not in off.msg
+    assert weights.missing() is None
+
+
+def test_a_broken_analysis_configuration_is_an_error(settings: SettingsWrapper, tmp_path: Path) -> None:
+    settings.ANALYSIS_CONFIG = tmp_path / "analysis.toml"
+    settings.ANALYSIS_CONFIG.write_text("[segments]\nrize = 0.7\n")
+    (found,) = checks.analysis_config_readable()
+    assert "rize" in found.msg
+    settings.ANALYSIS_CONFIG.write_text("[segments]\nrise = 0.7\n")
+    assert checks.analysis_config_readable() == []
+
+
+def test_a_media_folder_that_is_not_there_is_an_error(settings: SettingsWrapper, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "nowhere"
+    assert [message.id for message in checks.media_writable()] == ["callanalytics.E001"]
+
+
+@pytest.mark.django_db
+def test_health_is_answered_to_anyone_under_any_name(client: Client) -> None:
+    answer = client.get("/healthz", headers={"host": "10.0.0.7"})
+    assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+@pytest.mark.django_db
+def test_readiness_names_each_thing_that_is_missing(
+    client: Client, settings: SettingsWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path)
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    problems = answer.json()["problems"]
+    assert len(problems) == 2
+    assert "broker" in problems[0]
+    assert "tone and wording" in problems[1]
+
+
+@pytest.mark.django_db
+def test_an_installation_that_has_everything_is_ready(
+    client: Client, settings: SettingsWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CELERY_BROKER_URL, settings.BROKER_FOLDER = "filesystem://", tmp_path
+    for name in ("tone", "wording"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path)
+    assert client.get("/readyz").json() == {"ready": True, "problems": []}
+    assert readiness.problems() == []
+
+
+def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
+    code = "import django; django.setup(); from callanalytics import readiness; print(readiness.problems())"
+    done = manage(tmp_path, "shell", "-c", code)
+    assert "callanalytics migrate" in done.stdout, done.stderr
+
+
+def test_an_upload_past_the_limit_is_refused_before_it_is_read(client: Client, settings: SettingsWrapper) -> None:
+    settings.MAX_UPLOAD_BYTES = 1000
+    page = client.generic("POST", "/calls/upload/", b"x", CONTENT_LENGTH="5000000000")
+    assert page.status_code == 413
+    assert "5.0 GB" in page.content.decode()
+    api = client.generic("POST", "/api/calls/", b"x", CONTENT_LENGTH="5000000000")
+    assert (api.status_code, api.json()["error"]["code"]) == (413, "too_large")
+
+
+@pytest.mark.django_db
+def test_pages_need_a_login_and_forbid_foreign_and_inline_scripts(client: Client) -> None:
+    assert client.get("/").headers["Location"].startswith(reverse("login"))
+    policy = client.get(reverse("login")).headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy.replace("style-src-attr 'unsafe-inline'", "")
+    assert "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize("path", ["plotly/plotly.min.js", "django_htmx/htmx-2.min.js"])
+def test_scripts_of_others_are_served_from_their_packages(client: Client, path: str) -> None:
+    answer = client.get(f"/static/{path}")
+    assert answer.status_code == 200
+    assert "javascript" in answer.headers["Content-Type"]
+
+
+def test_production_collects_hashed_compressed_copies(tmp_path: Path) -> None:
+    done = manage(tmp_path, "collectstatic", "--noinput", **PRODUCTION)
+    assert done.returncode == 0, done.stderr
+    names = [path.name for path in (tmp_path / "static" / "plotly").iterdir()]
+    assert any(name.startswith("plotly.min.") and name.endswith(".js.gz") for name in names)
+    assert not (tmp_path / "static" / "plotly" / "datasets").exists()
+
+
+def test_the_models_and_their_migrations_agree(db: None) -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_the_admin_shows_calls_and_changes_none(client: Client, world: World) -> None:
+    from tests import factories
+
+    call = factories.done_call(world.billing)
+    client.force_login(factories.user("root", is_superuser=True, is_staff=True))
+    assert client.get("/admin/calls/call/").status_code == 200
+    assert client.get(f"/admin/calls/call/{call.id}/change/").status_code == 200
+    assert client.post(f"/admin/calls/call/{call.id}/delete/").status_code == 403
+    assert client.get("/admin/people/queue/").status_code == 200
