@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import shlex
@@ -148,3 +149,24 @@ def test_the_image_and_compose_serve_alike() -> None:
     served = re.search(r"^CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
     assert served
     assert yaml.safe_load(served.group(1)) == SERVICES["web"]["command"]
+
+
+def production_environment(tmp_path: Path) -> dict[str, str]:
+    lines = (ROOT / "deploy" / "check.env").read_text().splitlines()
+    named = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return {**os.environ, **named, "CALLANALYTICS_HOME": str(tmp_path), "CALLANALYTICS_STATIC_ROOT": str(tmp_path / "static")}
+
+
+def test_the_images_static_files_are_hashed_and_every_one_they_name_is_there(tmp_path: Path) -> None:
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    finished = subprocess.run(command, cwd=ROOT, env=production_environment(tmp_path), capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    manifest = json.loads((tmp_path / "static" / "staticfiles.json").read_text())["paths"]
+    assert any(name.startswith("dashboard/") and name.endswith(".css") for name in manifest)
+    assert [hashed for hashed in manifest.values() if not (tmp_path / "static" / hashed).is_file()] == []
+
+
+def test_production_settings_are_clean(tmp_path: Path) -> None:
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    finished = subprocess.run(command, cwd=ROOT, env=production_environment(tmp_path), capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
