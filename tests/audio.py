@@ -64,7 +64,7 @@ VARIANTS = [(name, rate, channels) for name, made in FORMATS.items() for rate in
 def tones(seconds: float, rate: int, frequencies: Sequence[float]) -> FloatArray:
     """One tone a channel, shape [channels, n], at a third of full scale."""
     at = np.arange(round(seconds * rate)) / rate
-    return np.stack([np.sin(2 * np.pi * hz * at) / 3 for hz in frequencies]).astype(np.float32)
+    return np.array([np.sin(2 * np.pi * hz * at) / 3 for hz in frequencies], np.float32)
 
 
 def noise(seconds: float, level_db: float, seed: int = 0) -> FloatArray:
@@ -94,7 +94,7 @@ def _encode(path: Path, samples: FloatArray, rate: int, made: Format) -> None:
     container_format = {"m4a": "ipod", "ogg": "ogg", "aac": "adts", "wma": "asf"}.get(made.suffix, made.suffix)
     layout = "stereo" if len(samples) == 2 else "mono"
     with av.open(str(path), "w", format=container_format, options=dict(made.options)) as container:
-        stream: Any = container.add_stream(made.codec, rate=rate, layout=layout)
+        stream: Any = container.add_stream(str(made.codec), rate=rate, layout=layout)
         if made.bit_rate is not None:
             stream.bit_rate = made.bit_rate
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
