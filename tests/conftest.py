@@ -17,7 +17,7 @@ from analysis.config import Config
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from pytest_django import SettingsWrapper
+    from pytest_django import Settings
 
     from analysis.ports import Engines
     from analysis.values import CallAnalysis
@@ -97,7 +97,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 @pytest.fixture
-def media(settings: SettingsWrapper, tmp_path: Path) -> Path:
+def media(settings: Settings, tmp_path: Path) -> Path:
     """An empty media folder of the test's own."""
     settings.MEDIA_ROOT = tmp_path / "media"
     (settings.MEDIA_ROOT / "incoming").mkdir(parents=True)

@@ -21,7 +21,7 @@ from tests import factories
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django import DjangoCaptureOnCommitCallbacks, SettingsWrapper
+    from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
     from tests.factories import World
 
@@ -146,7 +146,7 @@ def test_an_empty_file_is_refused_by_name(world: World, media: Path) -> None:
     assert not stored(media)
 
 
-def test_a_source_without_end_is_cut_off_at_the_limit(world: World, media: Path, settings: SettingsWrapper) -> None:
+def test_a_source_without_end_is_cut_off_at_the_limit(world: World, media: Path, settings: Settings) -> None:
     class Endless(io.RawIOBase):
         given = 0
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from django.test import Client
-    from pytest_django import SettingsWrapper
+    from pytest_django import Settings
 
     from tests.factories import World
 
@@ -78,16 +78,14 @@ def test_production_settings_pass_djangos_deployment_checks(tmp_path: Path) -> N
     assert "WARNINGS" not in done.stderr
 
 
-def test_sqlite_with_a_broker_for_many_machines_is_warned_of(settings: SettingsWrapper) -> None:
+def test_sqlite_with_a_broker_for_many_machines_is_warned_of(settings: Settings) -> None:
     settings.CELERY_BROKER_URL = "redis://redis/0"
     assert [message.id for message in checks.sqlite_alone()] == ["callanalytics.W001"]
     settings.CELERY_BROKER_URL = "filesystem://"
     assert checks.sqlite_alone() == []
 
 
-def test_heads_that_may_not_be_used_commercially_are_named(
-    settings: SettingsWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_heads_that_may_not_be_used_commercially_are_named(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, free in (("tone-base", False), ("wording-minilm", True)):
         (tmp_path / f"{name}.json").write_text(json.dumps({"license": "L-" + name, "commercial_use": free}))
     monkeypatch.setattr(weights, "folder", lambda: tmp_path)
@@ -101,7 +99,7 @@ def test_heads_that_may_not_be_used_commercially_are_named(
     assert weights.missing() is None
 
 
-def test_a_broken_analysis_configuration_is_an_error(settings: SettingsWrapper, tmp_path: Path) -> None:
+def test_a_broken_analysis_configuration_is_an_error(settings: Settings, tmp_path: Path) -> None:
     settings.ANALYSIS_CONFIG = tmp_path / "analysis.toml"
     settings.ANALYSIS_CONFIG.write_text("[segments]\nrize = 0.7\n")
     (found,) = checks.analysis_config_readable()
@@ -110,7 +108,7 @@ def test_a_broken_analysis_configuration_is_an_error(settings: SettingsWrapper, 
     assert checks.analysis_config_readable() == []
 
 
-def test_a_media_folder_that_is_not_there_is_an_error(settings: SettingsWrapper, tmp_path: Path) -> None:
+def test_a_media_folder_that_is_not_there_is_an_error(settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "nowhere"
     assert [message.id for message in checks.media_writable()] == ["callanalytics.E001"]
 
@@ -123,7 +121,7 @@ def test_health_is_answered_to_anyone_under_any_name(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_readiness_names_each_thing_that_is_missing(
-    client: Client, settings: SettingsWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
     monkeypatch.setattr(weights, "folder", lambda: tmp_path)
@@ -137,7 +135,7 @@ def test_readiness_names_each_thing_that_is_missing(
 
 @pytest.mark.django_db
 def test_an_installation_that_has_everything_is_ready(
-    client: Client, settings: SettingsWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CELERY_BROKER_URL, settings.BROKER_FOLDER = "filesystem://", tmp_path
     for name in ("tone", "wording"):
@@ -153,7 +151,7 @@ def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
     assert "callanalytics migrate" in done.stdout, done.stderr
 
 
-def test_an_upload_past_the_limit_is_refused_before_it_is_read(client: Client, settings: SettingsWrapper) -> None:
+def test_an_upload_past_the_limit_is_refused_before_it_is_read(client: Client, settings: Settings) -> None:
     settings.MAX_UPLOAD_BYTES = 1000
     page = client.generic("POST", "/calls/upload/", b"x", CONTENT_LENGTH="5000000000")
     assert page.status_code == 413
