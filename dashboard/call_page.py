@@ -90,8 +90,8 @@ def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) 
 
 
 def _shaded(flags: Iterable[Flag]) -> list[tuple[float, float]]:
-    """Stretches of frustration flags that stand; a flag for effort covers half a call and would shade it all."""
-    return [(flag.start, flag.end) for flag in flags if flag.status in Flag.STANDING and flag.peak is not None]
+    """Stretches of the flags that stand; one for effort covers half a call and would shade it all."""
+    return [(flag.start, flag.end) for flag in flags if flag.status in Flag.STANDING and flag.rule != presenting.EFFORT_RULE]
 
 
 def _ordered(flags: Iterable[Flag]) -> list[Flag]:

@@ -59,7 +59,13 @@ def frustration_over_time(
         hovermode="x unified",
         dragmode=False,
         shapes=shapes,
-        xaxis={"range": [0, seconds], "fixedrange": True, "showgrid": False, **_time_ticks(seconds)},
+        xaxis={
+            "unifiedhovertitle": {"text": "%{customdata}"},
+            "range": [0, seconds],
+            "fixedrange": True,
+            "showgrid": False,
+            **_time_ticks(seconds),
+        },
         yaxis={"range": [0, 1.02], "fixedrange": True, "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]},
     )
     return _figure(traces, layout)

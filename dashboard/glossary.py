@@ -22,13 +22,13 @@ SCORES = Section(
     (
         (
             "Frustration",
-            "The estimated probability that a reviewer would call this utterance frustrated, from tone, wording, effort, measures and what came "
-            "just before. 80 % should mean that about 8 of 10 such utterances are.",
+            "The estimated probability that a reviewer would call this utterance frustrated, from tone, wording, effort, measures and "
+            "what came just before. 80 % should mean that about 8 of 10 such utterances are.",
         ),
         (
             "Tone",
-            "How it was said: probabilities of seven emotions from the sound alone, and arousal, an activation between calm (0) and agitated (100 %). "
-            "The line in the chart is anger.",
+            "How it was said: probabilities of seven emotions from the sound alone, and arousal, an activation between calm (0) and "
+            "agitated (100 %). The line in the chart is anger.",
         ),
         (
             "Wording",
@@ -36,7 +36,8 @@ SCORES = Section(
         ),
         (
             "Disagreement",
-            "Anger by voice minus frustration by words. Clearly positive: calm words in an angry voice. Clearly negative: hard words in a calm voice.",
+            "Anger by voice minus frustration by words. Clearly positive: calm words in an angry voice. Clearly negative: hard words in a "
+            "calm voice.",
         ),
         (
             "Frustration segment",
@@ -50,7 +51,8 @@ SCORES = Section(
 CONTRIBUTIONS = Section(
     "contributions",
     "Contributions",
-    "A score is a sum of parts in log-odds: +1 makes frustration about 2.7 times as likely as not, −1 as much less. With the starting point they add up exactly.",
+    "A score is a sum of parts in log-odds: +1 multiplies the odds of frustration by about 2.7, −1 divides them by as much. With the "
+    "starting point they add up to the score.",
     tuple(
         (words.PARTS[part], meaning)
         for part, meaning in (
@@ -67,7 +69,8 @@ CONTRIBUTIONS = Section(
 MEASURES = Section(
     "measures",
     "Measures",
-    "Plain numbers, for both parties. They are not emotion. A change is against the speaker’s own median over their earlier speech in the call.",
+    "Plain numbers, for both parties. They are not emotion. A change is against the speaker’s own median over their earlier speech in the "
+    "call.",
     (
         ("Loudness", "Level of the words in dB below full scale; the change in dB. +6 dB is twice the amplitude."),
         ("Pitch", "Median of the voice’s fundamental frequency in Hz; the change in semitones."),
@@ -131,8 +134,8 @@ QUALITY = Section(
         ("Interval", "The 95 % Wilson interval: where the true share plausibly lies. Few verdicts, wide interval."),
         (
             "Missed, estimated",
-            "Reviewers judge random unflagged stretches without seeing any score. Each keeps the probability with which it was drawn and is weighted by its "
-            "inverse, which gives an estimate of how much frustrated speech the rules do not flag.",
+            "Reviewers judge random unflagged stretches without seeing any score. Each keeps the probability with which it was drawn and "
+            "is weighted by its inverse, which gives an estimate of how much frustrated speech the rules do not flag.",
         ),
     ),
 )

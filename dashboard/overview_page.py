@@ -12,7 +12,7 @@ from callanalytics.calls.overview import overview
 from callanalytics.calls.selectors import CallFilters, call_list
 from callanalytics.review.selectors import coaching_unread_count, misses_estimated, precision_measured
 from dashboard import charts
-from dashboard.presenting import CLIP_MARGIN_S
+from dashboard.presenting import CLIP_MARGIN_S, EFFORT_RULE
 from dashboard.words import plain, spoken_duration
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def build(user: User, access: Access, *, days: int) -> OverviewPage:
         sees_emotion=frustration is not None,
         may_upload=access.is_supervisor,
         may_judge=access.is_reader,
-        figures=_figures(user, found, days),
+        figures=_figures(user, found),
         chart=None if frustration is None else charts.trend([charts.Day(day.day, day.calls, day.flagged) for day in frustration.trend]),
         trend_summary="" if frustration is None else _trend_summary(frustration, days),
         reasons=() if frustration is None else _bars(frustration.parts, "part"),
@@ -104,7 +104,7 @@ def build(user: User, access: Access, *, days: int) -> OverviewPage:
     )
 
 
-def _figures(user: User, found: Overview, days: int) -> tuple[Figure, ...]:
+def _figures(user: User, found: Overview) -> tuple[Figure, ...]:
     done = found.by_status[CallStatus.DONE]
     calls = Figure("Calls", f"{found.calls:,}", f"{done:,} analysed")
     if found.frustration is None:
@@ -154,12 +154,10 @@ def _states(found: Overview) -> tuple[Bar, ...]:
 
 def _newest(flag: Flag) -> NewestFlag:
     call = flag.call
-    quotes = flag.evidence.get("quotes") or []
-    strongest = max(quotes, key=lambda quote: quote.get("probability") or 0.0, default=None)
     where = " · ".join(str(part) for part in (call.agent, call.queue) if part)
     return NewestFlag(
         url=f"{reverse('call-detail', args=[call.id])}?t={max(0.0, flag.start - CLIP_MARGIN_S):.1f}#flag-{flag.id}",
-        quote=f"“{strongest['text']}”" if strongest else plain(flag.rule, "rule"),
+        quote=_gist(flag),
         rule=plain(flag.rule, "rule"),
         call=str(call),
         where=where,
@@ -169,5 +167,14 @@ def _newest(flag: Flag) -> NewestFlag:
     )
 
 
+def _gist(flag: Flag) -> str:
+    """What a flag stands on, in one line: its strongest words, or its signs of effort."""
+    if flag.rule == EFFORT_RULE:
+        return ", ".join(dict.fromkeys(plain(sign["kind"], "effort") for sign in flag.evidence.get("effort", [])))
+    quotes = flag.evidence.get("quotes") or []
+    strongest = max(quotes, key=lambda quote: quote.get("probability") or 0.0, default=None)
+    return f"“{strongest['text']}”" if strongest else plain(flag.rule, "rule")
+
+
 def _percent(share: float | None, digits: int = 0) -> str:
-    return "–" if share is None else f"{share * 100:.{digits}f} %"
+    return "–" if share is None else f"{share * 100:.{digits}f}\N{NO-BREAK SPACE}%"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from callanalytics.calls.models import Flag, Utterance
     from callanalytics.review.models import Verdict
 
+EFFORT_RULE = "high_effort"
+"""Stands on signs of effort, not on a score; it may cover half a call."""
 CLIP_MARGIN_S = 5.0
 CHIP_FROM = 0.3
 """Probability from which a tone or wording chip helps more than it clutters."""
@@ -145,11 +147,11 @@ def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
         end=flag.end,
         clip_start=clip["start"],
         clip_end=clip["end"],
-        peak=flag.peak,
+        peak=None if flag.rule == EFFORT_RULE else flag.peak,
         quotes=tuple(_quoted(quote) for quote in evidence.get("quotes", [])),
         changes=tuple(_changes(change)),
         baseline_s=(change or {}).get("baseline_s") or 0.0,
-        contributions=tuple(bars(_peak_contributions(evidence.get("quotes", [])))),
+        contributions=() if flag.rule == EFFORT_RULE else tuple(bars(_peak_contributions(evidence.get("quotes", [])))),
         effort=tuple(sign(entry) for entry in evidence.get("effort", [])),
         thresholds=tuple((name.replace("_", " "), value) for name, value in evidence.get("thresholds", {}).items()),
         verdicts=verdicts,
@@ -222,7 +224,7 @@ def _changes(change: Mapping[str, Any] | None) -> Iterable[Change]:
         ("rate_wps", "Pace", "{:+.1f} words/s"),
     )
     for key, label, form in kinds:
-        if text := _number(change, key, form):
+        if text := _number(change, key, form, least=0.05):
             yield Change(label, text.replace("-", "−"))
 
 

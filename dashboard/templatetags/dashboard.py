@@ -42,7 +42,7 @@ def icon(name: str) -> SafeString:
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
     """`0.62` as `62 %`; a dash where there is no number."""
-    return "–" if share is None else f"{share * 100:.{digits}f} %"
+    return "–" if share is None else f"{share * 100:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 @register.filter

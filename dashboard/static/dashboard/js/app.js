@@ -44,6 +44,9 @@
     if (event.persisted) document.querySelectorAll("button[type=submit]:disabled").forEach((button) => (button.disabled = false));
   });
 
+  /* Filters that are not in use make way on a narrow screen. */
+  if (matchMedia("(max-width: 47.99rem)").matches) document.querySelectorAll("details[data-folds]").forEach((details) => (details.open = false));
+
   function listFiles(zone) {
     const list = zone.querySelector("ul");
     const files = [...zone.querySelector("input[type=file]").files];

@@ -77,12 +77,14 @@
         context.fillRect(x(start), canvas.height - 3, Math.max(2, x(end) - x(start)), 3);
       }
       lanes.forEach(drawLane);
-      picture = context.getImageData(0, 0, canvas.width, canvas.height);
+      picture = document.createElement("canvas");
+      [picture.width, picture.height] = [canvas.width, canvas.height];
+      picture.getContext("2d").drawImage(canvas, 0, 0);
     }
 
     function draw(seconds) {
       if (!picture || picture.width !== Math.round(canvas.clientWidth * (window.devicePixelRatio || 1))) paint();
-      context.putImageData(picture, 0, 0);
+      context.drawImage(picture, 0, 0);
       context.fillStyle = colors.text;
       context.fillRect(x(seconds) - 1, 0, Math.max(2, window.devicePixelRatio || 1), canvas.height);
     }

@@ -1,0 +1,134 @@
+"""How long the dashboard's pages take with thousands of stored calls on SQLite. Prints a table of medians; the aim is under 200 ms.
+
+python -m bench.dashboard [--calls 5000] [--rounds 15]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sqlite3
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from bench.dashboard_rows import Center
+    from callanalytics.calls.models import Call
+
+LIMIT_MS = 200
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ |= {
+            "CALLANALYTICS_HOME": home,
+            "CALLANALYTICS_ALLOWED_HOSTS": "testserver",
+            "DJANGO_SETTINGS_MODULE": "callanalytics.settings",
+        }
+        os.environ.pop("DATABASE_URL", None)
+        measure(Path(home), calls=arguments.calls, rounds=arguments.rounds)
+
+
+def measure(home: Path, *, calls: int, rounds: int) -> None:
+    import django
+
+    django.setup()
+    center = _seeded(calls)
+    size = (home / "callanalytics.sqlite3").stat().st_size / 1e6
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, Django {django.__version__}"
+    )
+    print(f"SQLite {sqlite3.sqlite_version}, {calls} calls, {size:.0f} MB; median and slowest of {rounds} requests, after one to warm up\n")
+    print(f"{'page':<34}{'who':<12}{'median ms':>10}{'max ms':>9}{'kB':>7}  under {LIMIT_MS} ms")
+    for who, name, address in _pages():
+        _report(who, name, _timed(_client(center, who), address, rounds))
+
+
+def _seeded(calls: int) -> Center:
+    from django.core.management import call_command
+    from django.db import connection
+
+    from bench.dashboard_rows import Center, document_write, stored
+
+    call_command("migrate", verbosity=0)
+    center = Center(seed=1)
+    stored(center, calls)
+    document_write(_sample())
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return center
+
+
+def _sample() -> Call:
+    from callanalytics.calls.models import Call
+
+    return Call.objects.filter(flag_count=1, agent__code="A0").latest("started_at")
+
+
+def _pages() -> list[tuple[str, str, str]]:
+    from callanalytics.calls.models import Call
+
+    call = f"/calls/{_sample().pk}/"
+    last = max(Call.objects.count() // 50, 1)
+    return [
+        ("owner", "overview, 30 days", "/"),
+        ("owner", "overview, 90 days", "/?days=90"),
+        ("supervisor", "overview, 30 days", "/"),
+        ("owner", "calls", "/calls/"),
+        ("owner", "calls, last page", f"/calls/?page={last}"),
+        ("owner", "calls, flagged", "/calls/?flagged=yes"),
+        ("owner", "calls, voice and words disagree", "/calls/?disagreement=yes"),
+        ("owner", "calls, search", "/calls/?text=customer+77"),
+        ("supervisor", "calls", "/calls/"),
+        ("agent", "my calls", "/calls/"),
+        ("supervisor", "call", call),
+        ("agent", "call, as its agent", call),
+        ("supervisor", "call state (htmx)", f"{call}status/"),
+        ("supervisor", "transcript, VTT", f"{call}transcript/?format=vtt"),
+        ("supervisor", "random stretch", "/review/random/"),
+        ("supervisor", "coaching", "/coaching/"),
+        ("supervisor", "upload form", "/calls/upload/"),
+        ("supervisor", "help", "/help/"),
+        ("supervisor", "about", "/about/"),
+    ]
+
+
+def _client(center: Center, who: str) -> Client:
+    from django.test import Client
+
+    client = Client()
+    client.force_login({"owner": center.owner, "supervisor": center.supervisor, "agent": center.agent_user}[who])
+    return client
+
+
+def _timed(client: Client, address: str, rounds: int) -> tuple[list[float], int]:
+    """Milliseconds of each request, and the size of the answer in bytes."""
+    times: list[float] = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        response = client.get(address)
+        times.append((time.perf_counter() - started) * 1000)
+        if response.status_code != 200:
+            raise SystemExit(f"{address} answered {response.status_code}")
+    return times[1:], len(response.content)
+
+
+def _report(who: str, name: str, timed: tuple[list[float], int]) -> None:
+    times, size = timed
+    median = statistics.median(times)
+    verdict = "yes" if median < LIMIT_MS else "NO"
+    print(f"{name:<34}{who:<12}{median:>10.0f}{max(times):>9.0f}{size / 1000:>7.0f}  {verdict}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Rows for bench/dashboard.py: a contact center's calls, as many as asked for, written straight into the tables."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+from uuid6 import uuid7
+
+from callanalytics.calls import files
+from callanalytics.calls.models import AnalysisRun, Call, EffortSign, Flag, FrustrationSegment, Recording, Utterance
+from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
+from callanalytics.review.models import CoachingNote, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.db.models import Model
+
+BATCH = 2000
+UTTERANCES = 40
+"""Per call: that of a call of about four minutes."""
+SAYINGS = (
+    "I have called about this three times now and nobody rings back.",
+    "The amount on the invoice is not what we agreed on.",
+    "Yes, the customer number is four four seven one two.",
+    "I just want somebody to tell me when it will be fixed.",
+    "Thank you, that is all I needed to know.",
+)
+TONE = {"anger": 0.6, "sadness": 0.1, "fear": 0.05, "disgust": 0.05, "happiness": 0.05, "surprise": 0.05, "neutral": 0.1, "arousal": 0.7}
+PARTS = {"tone": 1.2, "wording": 0.8, "effort": 0.2, "measures": 0.1, "context": 0.3, "prior": -1.3}
+MEASURES = {"loudness_db": -21.0, "loudness_change_db": 4.1, "pitch_hz": 212.0, "pitch_change_semitones": 2.4, "rate_wps": 3.1}
+MEASURES |= {"rate_change_wps": 0.2, "pause_before_s": 0.4, "overlap_s": 0.0, "snr_db": 22.0, "baseline_s": 18.0}
+
+
+class Center:
+    """Four teams with ten agents and two queues each, and the people who read the pages."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.head = Team.objects.create(name="Care")
+        self.teams = [Team.objects.create(name=f"Team {number}", parent=self.head) for number in range(4)]
+        self.agents = [Agent.objects.create(code=f"A{number}", team=self.teams[number % 4]) for number in range(40)]
+        self.queues = [Queue.objects.create(name=f"queue {number}", team=self.teams[number % 4]) for number in range(8)]
+        self.owner = User.objects.create_superuser("owner")
+        self.supervisor, self.agent_user = User.objects.create_user("supervisor"), User.objects.create_user("agent")
+        Membership.objects.create(user=self.supervisor, role=RoleChoice.SUPERVISOR, team=self.head)
+        Agent.objects.filter(code="A0").update(user=self.agent_user)
+
+
+def stored(center: Center, count: int) -> None:
+    """Write the calls and everything that hangs on them; one in fifty failed."""
+    rows = [_call_rows(center, number) for number in range(count)]
+    for model in (Recording, Call, AnalysisRun, FrustrationSegment, Utterance, EffortSign, Flag, Verdict, CoachingNote):
+        _write(model, (row for call in rows for row in call if type(row) is model))
+
+
+def _write(model: type[Model], rows: Iterator[Any]) -> None:
+    model._default_manager.bulk_create(list(rows), batch_size=BATCH)
+
+
+def _call_rows(center: Center, number: int) -> list[Model]:
+    chance, team = center.random, center.teams[number % 4]
+    failed, flagged = number % 50 == 0, chance.random() < 0.25
+    recording = Recording(team=team, sha256=f"{number:064x}", size=1, file=f"recordings/{number}", original_name=f"call-{number}.wav")
+    call = Call(
+        team=team,
+        external_id=f"C-{number}",
+        recording=recording,
+        agent=center.agents[number % 40],
+        queue=center.queues[number % 8],
+        started_at=timezone.now() - timedelta(minutes=chance.random() * 60 * 24 * 60),
+        file_name=f"call-{number}.wav",
+        customer_reference=f"customer {number % 900}",
+        status="failed" if failed else "done",
+        reason="The file holds no audio that can be read." if failed else "",
+        seconds=240.0,
+        language="en",
+        moment_count=UTTERANCES // 2,
+        abstained_count=2,
+        flag_count=int(flagged and not failed),
+        frustrated_s=25.0 if flagged else 0.0,
+        peak_frustration=None if failed else chance.random(),
+    )
+    return [recording, call] if failed else [recording, call, *_analysis_rows(center, call, flagged=flagged)]
+
+
+def _analysis_rows(center: Center, call: Call, *, flagged: bool) -> Iterator[Model]:
+    run = AnalysisRun(
+        call=call, attempt=1, engines={"asr": "bench"}, config_digest="sha256:bench", code_version="bench", schema="bench", scoring="full"
+    )
+    yield run
+    for place in range(UTTERANCES):
+        yield _utterance(center, run, call, place)
+    yield EffortSign(run=run, call=call, team_id=call.team_id, started_at=call.started_at, kind="repeat", at=60.0, quote=SAYINGS[0])
+    if flagged:
+        yield from _flag_rows(center, run, call)
+
+
+def _utterance(center: Center, run: AnalysisRun, call: Call, place: int) -> Utterance:
+    customer, text = place % 2 == 1, center.random.choice(SAYINGS)
+    scored: dict[str, Any] = {"tone": TONE, "wording": {"sentiment": -0.4, "frustration": 0.5}, "contributions": PARTS}
+    scored |= {"frustration": center.random.random(), "disagreement": center.random.uniform(-0.36, 0.36)}
+    start = place * 6.0
+    words = [{"start": start + index * 0.3, "end": start + index * 0.3 + 0.25, "text": word} for index, word in enumerate(text.split())]
+    return Utterance(
+        run=run,
+        call=call,
+        team_id=call.team_id,
+        started_at=call.started_at,
+        number=place,
+        voice=place % 2,
+        party="customer" if customer else "agent",
+        start=start,
+        end=start + 4.5,
+        text=text,
+        asr_confidence=0.8,
+        words=words,
+        measures=MEASURES,
+        **(scored if customer else {}),
+    )
+
+
+def _flag_rows(center: Center, run: AnalysisRun, call: Call) -> Iterator[Model]:
+    segment = FrustrationSegment(run=run, call=call, start=60.0, end=85.0, peak=0.9, mean=0.7, utterances=[11, 13])
+    yield segment
+    quote = {"utterance": 11, "start": 66.0, "end": 70.5, "text": SAYINGS[0], "probability": 0.9, "contributions": PARTS}
+    change = {"loudness_db": 4.1, "pitch_semitones": 2.4, "rate_wps": 0.2, "baseline_s": 18.0}
+    evidence = {"quotes": [quote], "change": change, "effort": [], "rule_version": "high_frustration/1", "thresholds": {"rise": 0.5}}
+    status = center.random.choice(("open", "open", "confirmed", "rejected"))
+    place: dict[str, Any] = {"start": 60.0, "end": 85.0}
+    flag = Flag(
+        id=uuid7(),
+        call=call,
+        team_id=call.team_id,
+        started_at=call.started_at,
+        run=run,
+        rule="high_frustration",
+        severity="high",
+        evidence=evidence,
+        peak=0.9,
+        main_part="tone",
+        status=status,
+        **place,
+    )
+    yield flag
+    if status != "open":
+        answer = "confirm" if status == "confirmed" else "reject"
+        yield Verdict(call=call, flag=flag, run=run, reviewer=center.supervisor, answer=answer, **place)
+        yield CoachingNote(call=call, flag=flag, agent=center.agents[0], author=center.supervisor, text="Listen to how it turned.")
+
+
+def document_write(call: Call) -> None:
+    """The gzipped document of one call, which its page opens."""
+    run = AnalysisRun.objects.get(call=call, current=True)
+    run.document = files.document_name(run.id)
+    run.save(update_fields=["document"])
+    utterances = list(Utterance.objects.filter(call=call).values("number", "party", "start", "end", "text", "words", "measures", "tone"))
+    parties = [
+        {"voice": voice, "party": party, "channel": voice, "role_confidence": 0.99, "role_source": "metadata"}
+        for voice, party in enumerate(("agent", "customer"))
+    ]
+    counts = {"agent": 0.4, "customer": 0.4}
+    document = {
+        "notes": [],
+        "parties": parties,
+        "utterances": utterances,
+        "measures": {"talk_share": counts, "silence_s": 9.0, "longest_silence_s": 3.0, "interruptions": {"agent": 1, "customer": 2}},
+        "recording": {"snr_db": 24.0, "codec": "pcm_mulaw", "sample_rate": 8000, "channels": 2, "sha256": "0" * 64},
+        "provenance": {"licences": {}},
+    }
+    files.document_write(run.document, document)
