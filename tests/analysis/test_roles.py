@@ -75,7 +75,11 @@ def test_the_two_voices_share_one_confidence() -> None:
 
 
 def test_an_outbound_call_is_not_decided_by_who_speaks_first() -> None:
-    lines = ((0, "Hello?"), (1, "Hello, this is Dave from Auto Assure. I'm here to help, may I verify your date of birth?"), (0, "Yes, sure."))
+    lines = (
+        (0, "Hello?"),
+        (1, "Hello, this is Dave from Auto Assure. I'm here to help, may I verify your date of birth?"),
+        (0, "Yes, sure."),
+    )
     assert parties(assign(mono(), transcript(lines))) == [CUSTOMER, AGENT]
 
 
