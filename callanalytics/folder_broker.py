@@ -18,24 +18,24 @@ from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
 
 
-class Channel(filesystem.Channel):  # type: ignore[misc]  # Kombu is untyped
+class Channel(filesystem.Channel):  # type: ignore[misc]  # Kombu's transports are untyped
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for folder in (self.data_folder_in, self.data_folder_out, self.control_folder):
             Path(folder).mkdir(parents=True, exist_ok=True)
 
-    def _put(self, queue: str, payload: object, **_: Any) -> None:
+    def _put(self, queue: str, message: Any, **_: Any) -> None:
         """Write under a hidden name and rename: a reader sees the whole message or none. Raises ChannelError, as Kombu's does."""
         folder = Path(self.data_folder_out)
         name = f"{time.time_ns():020d}_{uuid4().hex}.{queue}.msg"
         draft = folder / f".{name}"
         try:
-            draft.write_text(dumps(payload))
+            draft.write_text(dumps(message))
             draft.rename(folder / name)
         except OSError as error:
             raise ChannelError(f"cannot write a message to {folder}: {error}") from error
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002  # Kombu's signature
         """Take the oldest message. A rename within one folder succeeds for one reader only."""
         for path in self._waiting(queue):
             taken = path.with_name(f".{path.name}.taken")
@@ -43,9 +43,9 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # Kombu is untyped
                 path.rename(taken)
             except FileNotFoundError:
                 continue
-            message = taken.read_text()
+            text = taken.read_text()
             taken.unlink()
-            return loads(message)
+            return loads(text)
         raise Empty
 
     def _waiting(self, queue: str) -> list[Path]:
@@ -55,7 +55,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # Kombu is untyped
         return sorted(waiting, key=attrgetter("name"))
 
 
-class Transport(filesystem.Transport):  # type: ignore[misc]
+class Transport(filesystem.Transport):
     Channel = Channel
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django.fixtures import Settings
 
     from tests.contact_center import Case, Center
 
@@ -79,7 +79,7 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
 
 
 @pytest.fixture
-def center(db: None, settings: SettingsWrapper, tmp_path: Path) -> Center:
+def center(db: None, settings: Settings, tmp_path: Path) -> Center:
     settings.MEDIA_ROOT = tmp_path / "media"
     (settings.MEDIA_ROOT / "incoming").mkdir(parents=True)
     settings.FILE_UPLOAD_TEMP_DIR = settings.MEDIA_ROOT / "incoming"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from analysis.pipeline import Progress
+    from analysis.ports import Progress
     from analysis.values import Recording
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,8 @@ def call_attempt(call_id: UUID, *, listener: Progress | None = None) -> str | No
             return _analyzed(call, hold, listener)
         except LeaseLostError as lost:
             log.warning("%s; its analysis is dropped", lost)
-            return _cleared(call)
+            _cleared(call)
+            return None
         except AnalysisError as error:
             return _failed(hold, error.message, permanent=error.permanent)
         except Exception as error:

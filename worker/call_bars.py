@@ -17,8 +17,10 @@ class CallBars:
     def __init__(self, label: str) -> None:
         shown = label if len(label) <= WIDTH else f"{label[: WIDTH - 1]}…"
         bar = "{desc} {percentage:3.0f} % |{bar:30}|"
-        self._call = tqdm(total=100, desc=f"{shown:<{WIDTH}}", bar_format=f"{bar} {{elapsed}}", position=0, disable=None)
-        self._step = tqdm(total=100, desc=f"{'  waits its turn':<{WIDTH}}", bar_format=bar, position=1, leave=False, disable=None)
+        self._call: tqdm[None] = tqdm(total=100, desc=f"{shown:<{WIDTH}}", bar_format=f"{bar} {{elapsed}}", position=0, disable=None)
+        self._step: tqdm[None] = tqdm(
+            total=100, desc=f"{'  waits its turn':<{WIDTH}}", bar_format=bar, position=1, leave=False, disable=None
+        )
 
     def __enter__(self) -> Self:
         return self

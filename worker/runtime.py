@@ -55,13 +55,16 @@ def engines() -> Engines:
 
 @celeryd_init.connect
 def _note_worker(conf: Any, options: dict[str, Any], **_: object) -> None:
-    """Runs in the parent, before it forks."""
-    worker.processes = (
-        1 if options.get("pool") == "solo" else int(options.get("concurrency") or conf.worker_concurrency or os.cpu_count() or 1)
-    )
+    """Runs in the parent, before it forks. `options` are those of `celery worker`, as it parsed them."""
+    asked = options.get("concurrency") or conf.worker_concurrency or os.cpu_count() or 1
+    worker.processes = 1 if _is_solo(options.get("pool_cls")) else int(asked)
     queues = options.get("queues") or ()
-    named = queues.split(",") if isinstance(queues, str) else list(queues)
-    worker.analyses = not named or any(name.startswith("analysis") for name in named)
+    worker.analyses = not queues or any(name.startswith("analysis") for name in queues)
+
+
+def _is_solo(pool: object) -> bool:
+    """Celery gives the pool as its class, or as the name it was asked for by."""
+    return pool == "solo" or getattr(pool, "__module__", "") == "celery.concurrency.solo"
 
 
 @worker_process_init.connect

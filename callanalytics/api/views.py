@@ -18,7 +18,6 @@ from callanalytics.people.selectors import access_for
 from callanalytics.privacy.services import call_erase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
     from uuid import UUID
 
@@ -95,7 +94,7 @@ def _listed(request: Request) -> Response:
     given.is_valid(raise_exception=True)
     found = selectors.call_list(user=user, filters=filing.call_filters(given.validated_data, user=user))
     pages = NewestFirst()
-    page = cast("Iterable[Call]", pages.paginate_queryset(found, request))
+    page = cast("list[Call]", pages.paginate_queryset(found, request))
     return pages.get_paginated_response(CallSerializer(page, many=True, context=_context(request)).data)
 
 

@@ -20,7 +20,7 @@ from tests.contact_center import Center, analysed, ingested, tone_wav
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_django.fixtures import SettingsWrapper
+    from pytest_django.fixtures import Settings
 
 EMOTION = ("frustrated_s", "peak_frustration", "flag_count")
 
@@ -115,7 +115,7 @@ def test_every_problem_is_named_by_its_field(api: Callable[[str], APIClient]) ->
     ],
 )
 def test_bad_metadata_is_refused_and_nothing_is_kept(
-    api: Callable[[str], APIClient], center: Center, settings: SettingsWrapper, fields: dict[str, Any], named: str
+    api: Callable[[str], APIClient], center: Center, settings: Settings, fields: dict[str, Any], named: str
 ) -> None:
     response = api("owner").post("/api/calls/", {"file": recording(), **fields}, format="multipart")
     assert response.status_code == 400
@@ -130,7 +130,7 @@ def test_a_body_of_5_gb_is_refused_by_its_stated_length(center: Center) -> None:
     assert error(response)["fields"].keys() == {"file"}
 
 
-def test_a_file_over_the_limit_is_refused(api: Callable[[str], APIClient], settings: SettingsWrapper) -> None:
+def test_a_file_over_the_limit_is_refused(api: Callable[[str], APIClient], settings: Settings) -> None:
     client = api("supervisor")
     settings.MAX_UPLOAD_BYTES = 6000
     assert error(post(client))["code"] == "too_large"

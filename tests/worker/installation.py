@@ -52,6 +52,12 @@ class Installation:
             os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 
+    def kill_children(self, worker: subprocess.Popen[bytes]) -> None:
+        """Only the processes of its pool, as the kernel does when memory runs out."""
+        found = subprocess.run(["pgrep", "-P", str(worker.pid)], capture_output=True, text=True, check=True, timeout=10)
+        for pid in found.stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         connection = self.connect() if self.connect else sqlite3.connect(self.home / "callanalytics.sqlite3", timeout=30)
         try:

@@ -34,7 +34,7 @@ def _connection(folder: Path) -> Connection:
 def _write(folder: Path, writer: int) -> None:
     folder_broker.install()
     with _connection(folder) as connection:
-        channel = connection.channel()
+        channel: Any = connection.channel()
         for number in range(MESSAGES):
             channel._put("analysis", {"id": f"{writer}-{number}", "text": "x" * 2000})
 
@@ -83,7 +83,7 @@ def test_two_writers_and_a_fast_reader_lose_and_break_nothing(channel: Any, tmp_
     writers = [context.Process(target=_write, args=(tmp_path, number)) for number in range(2)]
     for writer in writers:
         writer.start()
-    seen = []
+    seen: list[str] = []
     while len(seen) < 2 * MESSAGES and (any(writer.is_alive() for writer in writers) or channel._size("analysis")):
         try:
             seen.append(channel._get("analysis")["id"])

@@ -1,0 +1,246 @@
+"""One attempt at one call, with the real engines; ports are replaced only to fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import av
+import pytest
+
+from analysis.errors import AnalysisError
+from callanalytics.calls import files, lease
+from callanalytics.calls.models import AnalysisRun, Call
+from callanalytics.calls.queueing import CALL_ANALYZE
+from callanalytics.privacy.services import call_erase
+from tests.contact_center import ingested
+from tests.worker.installation import ROOT
+from worker import analysing, holding, runtime, tasks
+from worker.analysing import AttemptFailedError, call_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from uuid import UUID
+
+    from pytest_django.fixtures import Settings
+
+    from analysis.config import Config
+    from analysis.ports import Engines
+    from tests.contact_center import Center
+
+SAMPLE = (ROOT / "samples" / "escalates.flac").read_bytes()
+
+
+@pytest.fixture
+def real(engines: Engines, config: Config, monkeypatch: pytest.MonkeyPatch) -> Engines:
+    """The engines of the whole test run in place of ones of this process's own."""
+    monkeypatch.setattr(runtime, "engines", lambda: engines)
+    monkeypatch.setattr(runtime, "config", lambda: config)
+    return engines
+
+
+class Failing:
+    """A speech detector that does something else the first time, and then fails or works as the real one."""
+
+    hop_s = 0.032
+    name = "failing"
+
+    def __init__(self, act: Callable[[], object], then: Any) -> None:
+        self._act, self._then = act, then
+
+    def start(self) -> Any:
+        act, self._act = self._act, lambda: None
+        act()
+        return self._then()
+
+
+def replaced(monkeypatch: pytest.MonkeyPatch, real: Engines, act: Callable[[], object]) -> None:
+    """Do something in the middle of the analysis, and go on with the real detector."""
+    broken = dataclasses.replace(real, speech=Failing(act, real.speech.start))
+    monkeypatch.setattr(runtime, "engines", lambda: broken)
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+def state(call: Call) -> tuple[str, int, str]:
+    call.refresh_from_db()
+    return call.status, call.attempts, call.reason
+
+
+def test_a_call_is_analysed_copied_for_the_browser_and_stored(center: Center, real: Engines) -> None:
+    call = ingested(center, SAMPLE)
+    seen: list[str] = []
+    assert call_attempt(call.id, listener=lambda step, _: seen.append(step)) == "done"
+    call.refresh_from_db()
+    assert (call.status, call.percent, call.attempts, call.lease_token) == ("done", 100, 1, None)
+    assert call.flag_count >= 1
+    assert list(dict.fromkeys(seen))[:4] == ["decode", "speech", "voices", "transcribe"]
+    document = files.document_read(AnalysisRun.objects.get(call=call).document)
+    assert document["file"] == "call.wav"
+    assert {entry["party"] for entry in document["utterances"]} >= {"agent", "customer"}
+    with av.open(str(files.playback_path(call))) as copy:
+        assert copy.streams.audio[0].codec_context.name == "aac"
+        assert copy.duration is not None
+        assert copy.duration / av.time_base == pytest.approx(call.seconds, abs=0.2)
+    peaks = json.loads(files.peaks_path(call).read_text())
+    assert len(peaks["channels"]) == 2
+    assert len(peaks["channels"][0]) / peaks["per_second"] == pytest.approx(call.seconds, abs=0.1)
+
+
+def test_an_objected_call_is_transcribed_and_never_scored(center: Center, real: Engines) -> None:
+    call = ingested(center, SAMPLE, objected=True)
+    assert call_attempt(call.id) == "done"
+    document = files.document_read(AnalysisRun.objects.get(call=call).document)
+    assert document["scoring"] == {"mode": "measures", "reason": "the caller objected"}
+    assert all(entry["tone"] is None and entry["wording"] is None for entry in document["utterances"])
+    assert any(entry["text"] for entry in document["utterances"])
+    assert (call.flags.filter(peak__isnull=False).count(), state(call)[0]) == (0, "done")
+    assert call.peak_frustration is None
+
+
+def test_a_call_is_taken_once(center: Center, real: Engines) -> None:
+    call = ingested(center)
+    assert call_attempt(call.id) == "done"
+    assert call_attempt(call.id) is None
+    assert AnalysisRun.objects.count() == 1
+
+
+def test_a_call_that_another_worker_has_is_left_alone(center: Center) -> None:
+    call = ingested(center)
+    lease.call_claim(call.id, uuid4())
+    tasks.call_analyze(str(call.id))
+    assert state(call)[:2] == ("running", 1)
+
+
+def test_a_call_that_is_gone_is_no_error(center: Center) -> None:
+    tasks.call_analyze(str(uuid4()))
+
+
+@pytest.mark.parametrize("audio", [b"RIFF", b"not audio at all", SAMPLE[:2000]])
+def test_a_broken_file_fails_at_once_with_its_name_and_reason(center: Center, real: Engines, audio: bytes) -> None:
+    call = ingested(center, audio)
+    assert call_attempt(call.id) == "failed"
+    status, attempts, reason = state(call)
+    assert (status, attempts) == ("failed", 1)
+    assert len(reason) > 30
+    assert str(files.absolute("")) not in reason
+    assert not AnalysisRun.objects.exists()
+
+
+def test_silence_is_done_and_says_so(center: Center, real: Engines) -> None:
+    call = ingested(center)
+    assert call_attempt(call.id) == "done"
+    document = files.document_read(AnalysisRun.objects.get(call=call).document)
+    assert document["utterances"] == []
+    assert "no_speech" in {note["code"] for note in document["notes"]}
+
+
+def test_an_error_that_may_pass_is_tried_three_times(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ingested(center)
+    replaced(monkeypatch, real, raising(AnalysisError("the disk is full", permanent=False)))
+    for expected in (("queued", 1), ("queued", 2), ("failed", 3)):
+        call_attempt(call.id)
+        assert state(call) == (*expected, "the disk is full")
+        assert (call.next_attempt_at is not None) == (expected[0] == "queued")
+        assert call_attempt(call.id) is None, "it waits for its time"
+        Call.objects.update(next_attempt_at=None)
+
+
+def test_an_error_nobody_foresaw_is_recorded_and_raised(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ingested(center)
+    replaced(monkeypatch, real, raising(ZeroDivisionError("float division by zero")))
+    with pytest.raises(AttemptFailedError):
+        call_attempt(call.id)
+    status, _, reason = state(call)
+    assert status == "queued"
+    assert "ZeroDivisionError: float division by zero" in reason
+
+
+def test_a_worker_that_is_stopped_gives_the_call_back(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ingested(center)
+    replaced(monkeypatch, real, raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        call_attempt(call.id)
+    assert state(call)[::2] == ("queued", analysing.STOPPED)
+
+
+def test_a_worker_that_lost_its_lease_stores_nothing(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = ingested(center)
+    other = uuid4()
+    replaced(monkeypatch, real, lambda: _taken_over(call, other))
+    assert call_attempt(call.id) is None
+    call.refresh_from_db()
+    assert (call.status, call.lease_token) == ("running", other)
+    assert not AnalysisRun.objects.exists()
+
+
+def _taken_over(call: Call, other: Any) -> None:
+    Call.objects.filter(id=call.id).update(lease_token=other)
+
+
+def test_a_call_erased_while_it_is_analysed_leaves_nothing(
+    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch, media: Path
+) -> None:
+    call = ingested(center)
+    replaced(monkeypatch, real, lambda: call_erase(user=center.users["owner"], call_id=call.id, reason="asked"))
+    assert call_attempt(call.id) is None
+    assert [file for file in media.rglob("*") if file.is_file()] == []
+
+
+def test_an_objection_while_it_is_analysed_wins(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    from callanalytics.calls.services import call_objection_set
+
+    call = ingested(center, SAMPLE)
+    replaced(monkeypatch, real, lambda: call_objection_set(user=center.users["owner"], call_id=call.id, objected=True))
+    assert call_attempt(call.id) is None
+    assert state(call)[0] == "queued"
+    assert not AnalysisRun.objects.exists()
+
+
+def test_the_lease_is_renewed_while_a_step_says_nothing(
+    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.LEASE_S, settings.LEASE_RENEW_S = 2.0, 0.3
+    call = ingested(center)
+    ends: list[Any] = []
+
+    def long_step() -> None:
+        for _ in range(4):
+            threading.Event().wait(1.0)
+            ends.append(Call.objects.get(id=call.id).lease_until)
+            assert lease.call_requeue_expired() == 0
+
+    replaced(monkeypatch, real, long_step)
+    assert call_attempt(call.id) == "done"
+    assert ends == sorted(ends)
+    assert ends[0] < ends[-1]
+
+
+def test_progress_is_written_at_most_once_a_second(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    report = lease.progress_report
+
+    def noted(call_id: UUID, token: UUID, *, step: str, percent: float) -> bool:
+        written.append(step)
+        return report(call_id, token, step=step, percent=percent)
+
+    monkeypatch.setattr(lease, "progress_report", noted)
+    call = ingested(center)
+    hold = holding.Hold(call.id, uuid4())
+    lease.call_claim(call.id, hold.token)
+    for part in range(50):
+        hold.report("transcribe", part / 50)
+    assert written == ["transcribe"]
+
+
+def test_the_task_has_the_name_that_the_web_sends(center: Center) -> None:
+    assert tasks.call_analyze.name == CALL_ANALYZE

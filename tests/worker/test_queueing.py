@@ -1,0 +1,101 @@
+"""The seam to the broker: a message after the commit, and never a failed request."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+from celery import Celery
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from callanalytics import celery as celery_module
+from callanalytics.calls import lease, queueing
+from callanalytics.calls.models import Call
+from tests.contact_center import ingested
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.contact_center import Center
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queueing, "_silent_until", 0.0)
+
+
+@pytest.fixture
+def sent(media: object, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    monkeypatch.setattr(queueing, "_send", lambda *message: found.append(message))
+    return found
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """A port that accepts and never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(20)
+        yield listener.getsockname()[1]
+
+
+def broker(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setattr(celery_module, "app", Celery("broken", broker=url))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_told_after_the_commit_and_not_after_a_rollback(sent: list[tuple[str, ...]]) -> None:
+    kept, lost = uuid4(), uuid4()
+    with transaction.atomic():
+        queueing.enqueue(kept)
+        assert sent == []
+    with transaction.atomic():
+        queueing.enqueue(lost)
+        transaction.set_rollback(True)
+    assert sent == [("worker.call_analyze", str(kept))]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_closed_port_is_logged_and_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker(monkeypatch, "redis://127.0.0.1:1/0")
+    logged: list[str] = []
+    monkeypatch.setattr(queueing.log, "error", lambda text, *_: logged.append(text))
+    started = time.monotonic()
+    with transaction.atomic():
+        queueing.enqueue(uuid4())
+    assert time.monotonic() - started < 5
+    assert len(logged) == 1
+
+
+@pytest.mark.django_db
+def test_a_broker_that_says_nothing_is_given_up_after_seconds(monkeypatch: pytest.MonkeyPatch, silent_server: int) -> None:
+    broker(monkeypatch, f"redis://127.0.0.1:{silent_server}/0")
+    started = time.monotonic()
+    queueing._nudge(uuid4())
+    assert 0.5 < time.monotonic() - started < 10
+
+
+def test_a_broker_that_just_failed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Any] = []
+
+    def failing(*message: str) -> None:
+        tried.append(message)
+        raise OperationalError("down")
+
+    monkeypatch.setattr(queueing, "_send", failing)
+    for _ in range(500):
+        queueing._nudge(uuid4())
+    assert len(tried) == 1
+
+
+def test_the_sweeper_announces_what_nobody_heard_of(center: Center, sent: list[tuple[str, ...]]) -> None:
+    call = ingested(center)
+    sent.clear()
+    Call.objects.filter(id=call.id).update(created_at="2020-01-01T00:00:00Z")
+    lease.call_requeue_expired()
+    assert [UUID(message[1]) for message in sent] == [call.id]
