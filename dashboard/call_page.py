@@ -48,6 +48,7 @@ class CallPage:
     chart: charts.Figure | None
     chart_summary: str
     no_flags: str
+    """Why no flag stands; empty where one does."""
     notes: tuple[str, ...]
     notes_to_agent: tuple[CoachingNote, ...]
     facts: Rows
@@ -138,6 +139,8 @@ def _chart_summary(detail: CallDetail, shaded: Sequence[tuple[float, float]]) ->
 
 
 def _no_flags(detail: CallDetail) -> str:
+    if any(flag.status in Flag.STANDING for flag in detail.flags):
+        return ""
     if detail.run is not None and detail.run.scoring in ("measures", "none"):
         return f"Nothing is scored in this call: {scoring.allowed(detail.call).reason or 'scoring was off when it was analysed'}."
     if not detail.call.moment_count:

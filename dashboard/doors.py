@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -21,15 +21,14 @@ if TYPE_CHECKING:
     from callanalytics.people.selectors import Access
 
 P = ParamSpec("P")
+R = TypeVar("R", bound="HttpResponseBase")
 
 
-def guarded(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+def guarded(view: Callable[Concatenate[HttpRequest, P], R]) -> Callable[Concatenate[HttpRequest, P], R]:
     """404 for an outsider and for what the user may not know of, 403 for what they may see but not do. Other errors are the view's."""
 
     @wraps(view)
-    def answered(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def answered(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if rights(request).is_outsider:
             raise Http404("no role")
         try:

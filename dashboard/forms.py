@@ -49,14 +49,14 @@ class FilesField(forms.FileField):
 
     widget = FileInput(attrs={"accept": "audio/*,video/webm,video/mp4,.gsm,.amr,.3gp,.wma,.opus"})
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         given = data if isinstance(data, list | tuple) else [data]
         # An empty file is the service's to refuse, by its name and beside the others.
         return [super(FilesField, self).clean(item, initial) for item in given or [None]]
 
 
 class UploadForm(Described):
-    files = FilesField(
+    recordings = FilesField(
         label="Recordings",
         allow_empty_file=True,
         max_length=255,
@@ -112,14 +112,14 @@ class UploadForm(Described):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("external_id") and len(cleaned.get("files") or []) > 1:
+        if cleaned.get("external_id") and len(cleaned.get("recordings") or []) > 1:
             self.add_error("external_id", "A call id belongs to one recording; leave it empty for several.")
         return cleaned
 
-    def details(self) -> Iterator[tuple[UploadedFile, NewCall]]:
+    def details(self) -> Iterator[tuple[UploadedFile[Any], NewCall]]:
         """Each file with what is known of its call. Makes the agent and queue where they are new."""
         known = dict(self.cleaned_data)
-        recordings = known.pop("files")
+        recordings = known.pop("recordings")
         team = known["team"]
         known["agent"] = services.agent_named(known["agent"], team)
         known["queue"] = services.queue_named(known["queue"], team)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -64,7 +64,7 @@ def _ingest(request: HttpRequest, form: UploadForm) -> tuple[list[UUID], list[st
     problems: list[str] = []
     for recording, details in form.details():
         try:
-            ingested = services.call_ingest(recording.file, details, user=signed_in(request))
+            ingested = services.call_ingest(cast("BinaryIO", recording.file), details, user=signed_in(request))
         except ApplicationError as error:
             problems.append(error.message if details.file_name in error.message else f"{details.file_name}: {error.message}")
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -72,14 +72,11 @@ def about(request: HttpRequest) -> HttpResponse:
 
 def _package(name: str) -> Package | None:
     try:
-        found = metadata(name)
+        found = distribution(name).metadata
     except PackageNotFoundError:
         return None
-    return Package(
-        found["Name"],
-        found["Version"],
-        _licence(found.get("License-Expression") or found.get("License") or "", found.get_all("Classifier") or []),
-    )
+    stated = found["License-Expression"] or found["License"] or ""
+    return Package(found["Name"], found["Version"], _licence(stated, found.get_all("Classifier") or []))
 
 
 def _licence(stated: str, classifiers: list[str]) -> str:

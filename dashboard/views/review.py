@@ -91,7 +91,7 @@ def _card(request: HttpRequest, call_id: UUID, flag_id: UUID, *, form: VerdictFo
 def _stretch(request: HttpRequest, *, form: VerdictForm, status: int = 200) -> HttpResponse:
     user = signed_in(request)
     sample = services.blind_sample_draw(user=user)
-    context = {"sample": sample, "form": form, "last": _last(request)}
+    context: dict[str, object] = {"sample": sample, "form": form, "last": _last(request)}
     if sample is not None:
         start, end = max(0.0, sample.start - CLIP_MARGIN_S), sample.end + CLIP_MARGIN_S
         rows = calls.utterance_list(user=user, call_id=sample.call_id)

@@ -1,0 +1,235 @@
+"""The page of one call: what it shows to whom."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from analysis.values import Party, Scoring, ScoringMode
+from callanalytics.calls.models import Call, CallStatus, Flag
+from callanalytics.calls.services import call_claim, call_fail, call_objection_set, progress_report
+from callanalytics.review.services import coaching_note_add, verdict_record
+from tests import factories
+from tests.analysis import made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+
+    from tests.factories import World
+
+Browser = "Callable[[str], Client]"
+EMOTION = ("frustrat", "anger", "angry", "sentiment", "arousal", "flag", "log-odds", "0.83", "83%", "83 %", "sounds", "contribution")
+"""None of this may stand in a page for the call's agent; the page's own style sheets are left out."""
+
+
+def page(client: Client, call: Call, **query: str) -> str:
+    response = client.get(f"/calls/{call.id}/", query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def block(html: str, name: str) -> Any:
+    """The JSON that the page hands to its scripts."""
+    found = re.search(rf'<script id="{name}" type="application/json">(.*?)</script>', html, re.DOTALL)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_transcript_has_every_utterance_with_party_time_and_measures(browser: Callable[[str], Client], call: Call) -> None:
+    html = page(browser("reviewer"), call)
+    assert html.count("data-utterance") == 3
+    assert 'data-start="4.20" data-end="7.90"' in html
+    assert "Thank you for calling" in html
+    assert "+6 dB · +3.4 semitones · 3.1 words/s" in html
+
+
+def test_customer_utterances_carry_scores_and_reasons_for_withholding_them(browser: Callable[[str], Client], call: Call) -> None:
+    html = page(browser("reviewer"), call)
+    assert "frustration 83%" in html
+    assert "sounds angry 71%" in html
+    assert "words 66%" in html
+    assert "not scored: not enough evidence" in html
+    assert "tone not scored: too little speech" in html
+
+
+def test_evidence_card_quotes_compares_and_explains(browser: Callable[[str], Client], call: Call) -> None:
+    html = page(browser("reviewer"), call)
+    assert "“I have called four times”" in html
+    assert 'data-clip="0.00,12.90"' in html
+    assert "+6.1 dB" in html
+    assert "rests on 18 s of this caller’s speech" in html
+    assert "+1.40" in html
+    assert "−1.31" in html
+    assert "faster-whisper/base/int8" in html
+    assert "min peak" in html
+
+
+def test_chart_and_player_get_the_call_as_json(browser: Callable[[str], Client], call: Call) -> None:
+    html = page(browser("reviewer"), call)
+    traces = {trace["meta"]: trace["y"] for trace in block(html, "frustration-figure")["data"]}
+    assert traces["frustration"] == [0.8314, None]
+    assert traces["tone"] == [0.71, None]
+    player = block(html, "call-data")
+    assert player["seconds"] == 12.0
+    assert player["flagged"] == [[4.2, 7.9]]
+    assert [(lane["party"], lane["channel"], lane["spans"]) for lane in player["lanes"]] == [("agent", 0, None), ("customer", 1, None)]
+
+
+def test_one_channel_gives_lanes_by_who_speaks(browser: Callable[[str], Client], world: World) -> None:
+    analysis = made.analysis()
+    mono = dataclasses.replace(analysis, voices=tuple(dataclasses.replace(voice, channel=0) for voice in analysis.voices))
+    lanes = block(page(browser("owner"), factories.done_call(world.billing, mono)), "call-data")["lanes"]
+    assert [(lane["party"], lane["spans"]) for lane in lanes] == [("agent", [[0.5, 3.1]]), ("customer", [[4.2, 7.9], [9.0, 9.3]])]
+
+
+def test_facts_and_provenance(browser: Callable[[str], Client], call: Call) -> None:
+    html = page(browser("reviewer"), call)
+    for shown in ("agent 22%, customer 33%", "K 77", "1 of 2 customer utterances; withheld: 1 not enough evidence", "CC-BY-NC-SA-4.0", "ab" * 32):
+        assert shown in html
+    assert "2 broken packets were skipped" in html
+
+
+def test_agent_reads_transcript_measures_and_own_notes_without_any_emotion(browser: Callable[[str], Client], call: Call, world: World) -> None:
+    flag = Flag.objects.get(call=call)
+    coaching_note_add(user=world.supervisor, call_id=call.id, flag_id=flag.id, text="Let them finish.")
+    html = page(browser("agent"), call)
+    assert "I have called four times" in html
+    assert "+3.4 semitones" in html
+    assert "Let them finish." in html
+    shown = re.sub(r"<link[^>]*>|<script[^>]*src[^>]*>|They never see emotion scores", "", html).lower()
+    assert [word for word in EMOTION if word in shown.replace('"flagged": []', "")] == []
+    assert block(html, "call-data")["flagged"] == []
+
+
+@pytest.mark.parametrize("role", ["reviewer", "agent"])
+def test_only_supervisors_get_the_buttons_that_change_a_call(browser: Callable[[str], Client], call: Call, role: str) -> None:
+    html = page(browser(role), call)
+    for action in ("swap", "delete", "objection", "notes", "retry"):
+        assert f"/calls/{call.id}/{action}/" not in html
+    supervisors = page(browser("supervisor"), call)
+    for action in ("swap", "delete", "objection", "notes"):
+        assert f"/calls/{call.id}/{action}/" in supervisors
+
+
+def test_verdicts_show_who_when_and_why(browser: Callable[[str], Client], call: Call, world: World) -> None:
+    verdict_record(user=world.reviewer, flag_id=Flag.objects.get(call=call).id, answer="confirm", reason="clearly upset")
+    html = page(browser("supervisor"), call)
+    assert "clearly upset" in html
+    assert "reviewer, " in html
+    assert "Confirmed" in html
+
+
+SCRIPT = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def test_what_was_said_cannot_become_markup(browser: Callable[[str], Client], world: World) -> None:
+    hostile = made.analysis(moments=(made.customer_moment(1, 4.2, 7.9, SCRIPT, 0.8),))
+    call = factories.done_call(world.billing, hostile, file_name=f"{SCRIPT}.wav", external_id="x" + SCRIPT[:60], agent=world.agent)
+    coaching_note_add(user=world.supervisor, call_id=call.id, text=SCRIPT)
+    for role in ("supervisor", "agent"):
+        for address in (f"/calls/{call.id}/", "/calls/", "/coaching/", "/"):
+            html = browser(role).get(address).content.decode()
+            assert "<script>alert" not in html
+            assert "<img src=x" not in html
+    assert "&lt;script&gt;alert(1)" in page(browser("supervisor"), call)
+
+
+def test_a_queued_call_waits_and_asks_for_its_state(browser: Callable[[str], Client], world: World) -> None:
+    call = factories.queued_call(world.billing)
+    html = page(browser("supervisor"), call)
+    assert "Waiting for a worker" in html
+    assert f'hx-get="/calls/{call.id}/status/"' in html
+    assert "data-player" not in html
+
+
+def test_state_shows_step_and_percent_then_asks_for_the_whole_page(browser: Callable[[str], Client], world: World) -> None:
+    call = factories.queued_call(world.billing)
+    token = factories.claimed(call)
+    progress_report(call.id, token, step="transcribe", percent=42)
+    running = browser("supervisor").get(f"/calls/{call.id}/status/")
+    assert "Writing down what was said" in running.content.decode()
+    assert 'value="42"' in running.content.decode()
+    assert "HX-Refresh" not in running.headers
+    call_fail(call.id, token, "call.wav is empty.", permanent=True)
+    assert browser("supervisor").get(f"/calls/{call.id}/status/").headers["HX-Refresh"] == "true"
+
+
+def test_a_failed_call_tells_why_and_can_be_tried_again(browser: Callable[[str], Client], world: World) -> None:
+    call = factories.queued_call(world.billing)
+    call_fail(call.id, factories.claimed(call), "call.wav holds no audio that can be read.", permanent=True)
+    assert "call.wav holds no audio that can be read." in page(browser("reviewer"), call)
+    assert "/retry/" not in page(browser("reviewer"), call)
+    assert f"/calls/{call.id}/retry/" in page(browser("supervisor"), call)
+    assert browser("supervisor").post(f"/calls/{call.id}/retry/").status_code == 302
+    assert Call.objects.get(id=call.id).status == CallStatus.QUEUED
+
+
+def test_an_objected_call_says_that_nothing_is_scored(browser: Callable[[str], Client], call: Call, world: World) -> None:
+    call_objection_set(user=world.supervisor, call_id=call.id, objected=True)
+    measured = dataclasses.replace(
+        made.analysis(
+            moments=tuple(
+                dataclasses.replace(moment, tone=None, tone_abstained=None, wording=None, frustration=None, disagreement=None)
+                for moment in made.analysis().moments
+            )
+        ),
+        scoring=Scoring(ScoringMode.MEASURES, "the caller objected"),
+        segments=(),
+        flags=(),
+    )
+    factories.analyzed(call, measured)
+    html = page(browser("reviewer"), call)
+    assert "Nothing is scored in this call: the caller objected." in html
+    assert "Caller objected" in html
+    assert "frustration-figure" not in html
+    assert "I have called four times" in html
+
+
+def test_no_speech_is_said_and_nothing_invented(browser: Callable[[str], Client], world: World) -> None:
+    silent = dataclasses.replace(made.analysis(), moments=(), voices=(), roles=(), segments=(), flags=())
+    html = page(browser("owner"), factories.done_call(world.billing, silent))
+    assert "No speech was found" in html
+    assert "data-utterance" not in html
+
+
+def test_a_flag_for_effort_shows_its_signs_and_shades_nothing(browser: Callable[[str], Client], world: World) -> None:
+    sign = made_sign()
+    analysis = made.analysis()
+    evidence = dataclasses.replace(analysis.flags[0].evidence, effort=(sign,))
+    effort = dataclasses.replace(analysis.flags[0], rule="high_effort", evidence=evidence)
+    html = page(browser("owner"), factories.done_call(world.billing, dataclasses.replace(analysis, flags=(effort,), effort=(sign,))))
+    assert "High customer effort" in html
+    assert "Asks for a human or a manager" in html
+    assert block(html, "call-data")["flagged"] == []
+    assert "What the score at the peak is made of" not in html
+
+
+def made_sign() -> Any:
+    from analysis.values import EffortSign
+
+    return EffortSign("asks_for_human", 5.0, "Let me speak to a manager", 1)
+
+
+def test_unknown_speakers_are_shown_and_never_scored(browser: Callable[[str], Client], world: World) -> None:
+    nobody = dataclasses.replace(made.customer_moment(1, 4.2, 7.9, "Who is this", 0.8), party=Party.UNKNOWN, tone=None, wording=None)
+    nobody = dataclasses.replace(nobody, frustration=None, disagreement=None)
+    analysis = dataclasses.replace(made.analysis(moments=(nobody,)), segments=(), flags=())
+    html = page(browser("owner"), factories.done_call(world.billing, analysis))
+    assert "Not known" in html
+    assert "No customer speech was found to score." in html
+
+
+def test_call_claim_is_not_needed_to_read(browser: Callable[[str], Client], world: World) -> None:
+    """A call being analysed again keeps its old transcript on the page until the new one is stored."""
+    call = factories.done_call(world.billing)
+    browser("supervisor").post(f"/calls/{call.id}/retry/")
+    assert call_claim(call.id, factories.uuid4()) is not None
+    html = page(browser("supervisor"), call)
+    assert "I have called four times" in html
+    assert "hx-get" in html
