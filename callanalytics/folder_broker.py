@@ -18,19 +18,19 @@ from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps, loads
 
 
-class Channel(filesystem.Channel):  # type: ignore[misc]  # Kombu's transports are untyped
+class Channel(filesystem.Channel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for folder in (self.data_folder_in, self.data_folder_out, self.control_folder):
             Path(folder).mkdir(parents=True, exist_ok=True)
 
-    def _put(self, queue: str, message: Any, **_: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:  # type: ignore[override]  # the stubs disagree on its name
         """Write under a hidden name and rename: a reader sees the whole message or none. Raises ChannelError, as Kombu's does."""
         folder = Path(self.data_folder_out)
         name = f"{time.time_ns():020d}_{uuid4().hex}.{queue}.msg"
         draft = folder / f".{name}"
         try:
-            draft.write_text(dumps(message))
+            draft.write_text(dumps(payload))
             draft.rename(folder / name)
         except OSError as error:
             raise ChannelError(f"cannot write a message to {folder}: {error}") from error

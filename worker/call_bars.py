@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import NoReturn, Self
 
 from tqdm import tqdm
 
@@ -17,8 +17,8 @@ class CallBars:
     def __init__(self, label: str) -> None:
         shown = label if len(label) <= WIDTH else f"{label[: WIDTH - 1]}…"
         bar = "{desc} {percentage:3.0f} % |{bar:30}|"
-        self._call: tqdm[None] = tqdm(total=100, desc=f"{shown:<{WIDTH}}", bar_format=f"{bar} {{elapsed}}", position=0, disable=None)
-        self._step: tqdm[None] = tqdm(
+        self._call: tqdm[NoReturn] = tqdm(total=100, desc=f"{shown:<{WIDTH}}", bar_format=f"{bar} {{elapsed}}", position=0, disable=None)
+        self._step: tqdm[NoReturn] = tqdm(
             total=100, desc=f"{'  waits its turn':<{WIDTH}}", bar_format=bar, position=1, leave=False, disable=None
         )
 
@@ -41,6 +41,6 @@ class CallBars:
             self.advance(step, min(1.0, max(0.0, (percent / 100 - before) / STEP_SHARES[step])))
 
 
-def _move(bar: tqdm[None], to: float) -> None:
+def _move(bar: tqdm[NoReturn], to: float) -> None:
     bar.n = round(to)
     bar.refresh()

@@ -146,8 +146,8 @@ def test_silence_is_done_and_says_so(center: Center, real: Engines) -> None:
 
 def test_an_error_that_may_pass_is_tried_three_times(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     call = ingested(center)
-    replaced(monkeypatch, real, raising(AnalysisError("the disk is full", permanent=False)))
     for expected in (("queued", 1), ("queued", 2), ("failed", 3)):
+        replaced(monkeypatch, real, raising(AnalysisError("the disk is full", permanent=False)))
         call_attempt(call.id)
         assert state(call) == (*expected, "the disk is full")
         assert (call.next_attempt_at is not None) == (expected[0] == "queued")
