@@ -33,5 +33,5 @@ def _too_large(request: HttpRequest, stated: int) -> HttpResponse:
         "Send files one by one, or compress them (FLAC, Opus)."
     )
     if request.path.startswith("/api/"):
-        return JsonResponse({"error": {"code": "too_large", "message": message, "field": "file"}}, status=413)
+        return JsonResponse({"error": {"code": "too_large", "message": message, "fields": {"file": [message]}}}, status=413)
     return HttpResponse(message + "\n", status=413, content_type="text/plain")
