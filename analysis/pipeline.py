@@ -123,7 +123,7 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
         parts = fuse.Parts(plain, toned, worded, signs)
         moments = fuse.moments(transcript.utterances, cast, parts=parts, scoring=options.scoring, config=config)
         stretches = segments.find(moments, config.segments)
-        raised = flags.find(moments, stretches, signs=signs, scoring=options.scoring, config=config)
+        raised = flags.find(moments, stretches, signs=signs, begun=flags.start(options.scoring, config, recording.seconds))
     return CallAnalysis(
         recording=recording,
         snr_db=speech.snr_db(spoken),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,18 @@ class FlagsState:
 
     scoring: Scoring
     config: Config
+    end: float = math.inf
+    """End of the recording, which a live call does not know yet: no clip runs past it."""
     moments: tuple[Moment, ...] = ()
     signs: tuple[EffortSign, ...] = ()
 
+    def clip(self, span: Span) -> Span:
+        margin_s = self.config.flags.clip_margin_s
+        return Span(max(0.0, span.start - margin_s), min(self.end, span.end + margin_s))
 
-def start(scoring: Scoring, config: Config) -> FlagsState:
-    return FlagsState(scoring, config)
+
+def start(scoring: Scoring, config: Config, end: float = math.inf) -> FlagsState:
+    return FlagsState(scoring, config, end)
 
 
 def push(state: FlagsState, item: Item) -> tuple[FlagsState, tuple[Flag, ...]]:
@@ -64,10 +71,10 @@ def finish(state: FlagsState) -> tuple[Flag, ...]:
 
 
 def find(
-    moments: Sequence[Moment], stretches: Sequence[FrustrationSegment], *, signs: Sequence[EffortSign], scoring: Scoring, config: Config
+    moments: Sequence[Moment], stretches: Sequence[FrustrationSegment], *, signs: Sequence[EffortSign], begun: FlagsState
 ) -> tuple[Flag, ...]:
-    """All flags of a call, in order of their start."""
-    state = replace(start(scoring, config), moments=tuple(moments), signs=tuple(signs))
+    """All flags of a call, in order of their start. `begun` is what `start` gave."""
+    state = replace(begun, moments=tuple(moments), signs=tuple(signs))
     found: list[Flag] = []
     for stretch in stretches:
         state, raised = push(state, stretch)
@@ -86,7 +93,7 @@ def _frustration_flags(state: FlagsState, stretch: FrustrationSegment) -> tuple[
         effort=tuple(sign for sign in state.signs if stretch.start <= sign.at < stretch.end),
         rule_version=FRUSTRATION_VERSION,
         thresholds={"rise": limits.rise, "hold": limits.hold, "min_peak": rules.min_peak, "high_peak": rules.high_peak},
-        clip=_clip(stretch.span, rules.clip_margin_s),
+        clip=state.clip(stretch.span),
     )
     severity = "high" if stretch.peak >= rules.high_peak else "medium"
     return (Flag(FRUSTRATION_RULE, stretch.start, stretch.end, severity, evidence),)
@@ -98,12 +105,12 @@ def _effort_flag(state: FlagsState, signs: Sequence[EffortSign]) -> Flag:
     moments = [moment for moment in state.moments if moment.utterance.id in quoted]
     span = Span(signs[0].at, max([signs[-1].at + 1.0, *(moment.utterance.end for moment in moments)]))
     evidence = Evidence(
-        quotes=tuple(_quote(moment) for moment in moments[:QUOTES]),
+        quotes=tuple(_words(moment) for moment in moments[:QUOTES]),
         change=None,
         effort=tuple(signs),
         rule_version=EFFORT_VERSION,
         thresholds={"effort_signs": float(rules.effort_signs)},
-        clip=_clip(span, rules.clip_margin_s),
+        clip=state.clip(span),
     )
     severity = "high" if len(signs) >= 2 * rules.effort_signs else "medium"
     return Flag(EFFORT_RULE, span.start, span.end, severity, evidence)
@@ -121,15 +128,17 @@ def _probability(moment: Moment) -> float:
 
 
 def _quote(moment: Moment) -> Quote:
-    said, frustration = moment.utterance, moment.frustration
-    return Quote(
-        utterance=said.id,
-        start=said.start,
-        end=said.end,
-        text=said.text,
-        probability=None if frustration is None else frustration.probability,
-        contributions=None if frustration is None else frustration.contributions,
-    )
+    """The words with their score and its parts."""
+    frustration = moment.frustration
+    if frustration is None:
+        return _words(moment)
+    return replace(_words(moment), probability=frustration.probability, contributions=frustration.contributions)
+
+
+def _words(moment: Moment) -> Quote:
+    """The words alone: effort is free of emotion."""
+    said = moment.utterance
+    return Quote(utterance=said.id, start=said.start, end=said.end, text=said.text, probability=None, contributions=None)
 
 
 def _change(measured: Iterable[Measures | None]) -> BaselineChange | None:
@@ -147,7 +156,3 @@ def _change(measured: Iterable[Measures | None]) -> BaselineChange | None:
 
 def _largest(changes: Iterable[float | None]) -> float | None:
     return max((change for change in changes if change is not None), key=abs, default=None)
-
-
-def _clip(span: Span, margin_s: float) -> Span:
-    return Span(max(0.0, span.start - margin_s), span.end + margin_s)

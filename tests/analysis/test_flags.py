@@ -44,7 +44,7 @@ def sign(at: float, kind: str = "told_before", utterance: int | None = None) -> 
 
 
 def found(*moments: Moment, signs: tuple[EffortSign, ...] = (), scoring: Scoring = FULL, stretches: bool = True) -> list[Flag]:
-    return list(flags.find(moments, [stretch(*moments)] if stretches else [], signs=signs, scoring=scoring, config=CONFIG))
+    return list(flags.find(moments, [stretch(*moments)] if stretches else [], signs=signs, begun=flags.start(scoring, CONFIG)))
 
 
 def test_a_stretch_is_flagged_with_what_it_rests_on() -> None:
@@ -138,6 +138,21 @@ def test_pushing_as_things_happen_gives_what_the_batch_gives() -> None:
         state, raised = flags.push(state, event)
         live.extend(raised)
     live.extend(flags.finish(state))
-    batch = flags.find([*first, *second], [stretch(*first), stretch(*second)], signs=signs, scoring=FULL, config=CONFIG)
+    batch = flags.find([*first, *second], [stretch(*first), stretch(*second)], signs=signs, begun=flags.start(FULL, CONFIG))
     assert sorted(live, key=lambda flag: (flag.start, flag.rule)) == list(batch)
     assert len(batch) == 3
+
+
+def test_no_clip_runs_past_the_recording() -> None:
+    moments = [moment(0, 0.9)]
+    end = moments[0].utterance.end + 1.0
+    (raised,) = flags.find(moments, [stretch(*moments)], signs=(), begun=flags.start(FULL, CONFIG, end))
+    assert raised.evidence.clip.end == end
+
+
+def test_the_flag_for_effort_tells_no_emotion() -> None:
+    moments = [moment(n, 0.1) for n in range(3)]
+    signs = [sign(item.utterance.start, utterance=item.utterance.id) for item in moments]
+    (raised,) = flags.find(moments, [], signs=signs, begun=flags.start(FULL, CONFIG))
+    assert raised.evidence.quotes
+    assert all(quote.probability is None and quote.contributions is None for quote in raised.evidence.quotes)
