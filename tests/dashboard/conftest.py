@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from callanalytics.calls.models import Call
     from tests.factories import World
 
+PEAKS = {"per_second": 50, "channels": [[0.5], [0.1]]}
 AUDIO = bytes(range(256)) * 8
 """Stands for a playback copy: what is tested here is who gets which bytes."""
 
@@ -38,7 +39,10 @@ def browser(world: World) -> Callable[[str], Client]:
 def call(world: World) -> Call:
     """A flagged call of the agent in billing, with its playback files."""
     found = factories.done_call(world.billing, agent=world.agent, queue=world.queue, external_id="C-1", customer_reference="K 77")
-    for path, content in ((playback_path(found), AUDIO), (peaks_path(found), json.dumps({"per_second": 50, "channels": [[0.5], [0.1]]}).encode())):
+    for path, content in (
+        (playback_path(found), AUDIO),
+        (peaks_path(found), json.dumps(PEAKS).encode()),
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return found

@@ -6,10 +6,11 @@ import dataclasses
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
-from analysis.values import Party, Scoring, ScoringMode
+from analysis.values import EffortSign, Party, Scoring, ScoringMode
 from callanalytics.calls.models import Call, CallStatus, Flag
 from callanalytics.calls.services import call_claim, call_fail, call_objection_set, progress_report
 from callanalytics.review.services import coaching_note_add, verdict_record
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from tests.factories import World
 
-Browser = "Callable[[str], Client]"
 EMOTION = ("frustrat", "anger", "angry", "sentiment", "arousal", "flag", "log-odds", "0.83", "83%", "83 %", "sounds", "contribution")
 """None of this may stand in a page for the call's agent; the page's own style sheets are left out."""
 
@@ -90,12 +90,20 @@ def test_one_channel_gives_lanes_by_who_speaks(browser: Callable[[str], Client],
 
 def test_facts_and_provenance(browser: Callable[[str], Client], call: Call) -> None:
     html = page(browser("reviewer"), call)
-    for shown in ("agent 22%, customer 33%", "K 77", "1 of 2 customer utterances; withheld: 1 not enough evidence", "CC-BY-NC-SA-4.0", "ab" * 32):
+    for shown in (
+        "agent 22%, customer 33%",
+        "K 77",
+        "1 of 2 customer utterances; withheld: 1 not enough evidence",
+        "CC-BY-NC-SA-4.0",
+        "ab" * 32,
+    ):
         assert shown in html
     assert "2 broken packets were skipped" in html
 
 
-def test_agent_reads_transcript_measures_and_own_notes_without_any_emotion(browser: Callable[[str], Client], call: Call, world: World) -> None:
+def test_agent_reads_transcript_measures_and_own_notes_without_any_emotion(
+    browser: Callable[[str], Client], call: Call, world: World
+) -> None:
     flag = Flag.objects.get(call=call)
     coaching_note_add(user=world.supervisor, call_id=call.id, flag_id=flag.id, text="Let them finish.")
     html = page(browser("agent"), call)
@@ -199,7 +207,7 @@ def test_no_speech_is_said_and_nothing_invented(browser: Callable[[str], Client]
 
 
 def test_a_flag_for_effort_shows_its_signs_and_shades_nothing(browser: Callable[[str], Client], world: World) -> None:
-    sign = made_sign()
+    sign = EffortSign("asks_for_human", 5.0, "Let me speak to a manager", 1)
     analysis = made.analysis()
     evidence = dataclasses.replace(analysis.flags[0].evidence, effort=(sign,))
     effort = dataclasses.replace(analysis.flags[0], rule="high_effort", evidence=evidence)
@@ -208,12 +216,6 @@ def test_a_flag_for_effort_shows_its_signs_and_shades_nothing(browser: Callable[
     assert "Asks for a human or a manager" in html
     assert block(html, "call-data")["flagged"] == []
     assert "What the score at the peak is made of" not in html
-
-
-def made_sign() -> Any:
-    from analysis.values import EffortSign
-
-    return EffortSign("asks_for_human", 5.0, "Let me speak to a manager", 1)
 
 
 def test_unknown_speakers_are_shown_and_never_scored(browser: Callable[[str], Client], world: World) -> None:
@@ -225,11 +227,10 @@ def test_unknown_speakers_are_shown_and_never_scored(browser: Callable[[str], Cl
     assert "No customer speech was found to score." in html
 
 
-def test_call_claim_is_not_needed_to_read(browser: Callable[[str], Client], world: World) -> None:
-    """A call being analysed again keeps its old transcript on the page until the new one is stored."""
+def test_a_call_that_is_analysed_again_keeps_its_transcript_meanwhile(browser: Callable[[str], Client], world: World) -> None:
     call = factories.done_call(world.billing)
     browser("supervisor").post(f"/calls/{call.id}/retry/")
-    assert call_claim(call.id, factories.uuid4()) is not None
+    assert call_claim(call.id, uuid4()) is not None
     html = page(browser("supervisor"), call)
     assert "I have called four times" in html
     assert "hx-get" in html
