@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 900
 """With a cold package cache the install alone takes some minutes."""
-AGAIN_S = 60
+AGAIN_S = 120
 
 
 def free_port() -> int:
