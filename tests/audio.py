@@ -64,7 +64,8 @@ VARIANTS = [(name, rate, channels) for name, made in FORMATS.items() for rate in
 def tones(seconds: float, rate: int, frequencies: Sequence[float]) -> FloatArray:
     """One tone a channel, shape [channels, n], at a third of full scale."""
     at = np.arange(round(seconds * rate)) / rate
-    return np.asarray(np.sin(2 * np.pi * np.array(frequencies)[:, None] * at) / 3, np.float32)
+    samples: FloatArray = (np.sin(2 * np.pi * np.array(frequencies)[:, None] * at) / 3).astype(np.float32)
+    return samples
 
 
 def noise(seconds: float, level_db: float, seed: int = 0) -> FloatArray:
