@@ -71,7 +71,7 @@ def tones(seconds: float, rate: int, frequencies: Sequence[float]) -> FloatArray
 def noise(seconds: float, level_db: float, seed: int = 0) -> FloatArray:
     """White noise at 16 kHz of the given RMS level in dBFS, shape [n]."""
     samples = np.random.default_rng(seed).standard_normal(round(seconds * SAMPLE_RATE)) * 10.0 ** (level_db / 20.0)
-    return samples.astype(np.float32)
+    return np.asarray(samples, np.float32)
 
 
 def pitch_hz(samples: FloatArray, rate: int = SAMPLE_RATE) -> float:
