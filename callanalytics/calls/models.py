@@ -191,6 +191,8 @@ class Utterance(models.Model):
         ]
         indexes = [
             models.Index(name="utterance_abstained", fields=("team", "started_at", "abstained"), condition=~Q(abstained="")),
+            # Whole in the index, so that looking for calls in which voice and words disagree opens no utterance.
+            models.Index(name="utterance_disagreement", fields=("call", "disagreement")),
         ]
 
     def __str__(self) -> str:
