@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from analysis import config as configuration
-from analysis import document, pipeline, registry, report
+from analysis import document, pipeline, playback, registry, report
 from analysis.errors import AnalysisError
+from analysis.steps import decode
 from analysis.values import GivenParties, Party, Scoring, ScoringMode
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, 1 where a file failed, 2 where the command itself is wrong."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    if given.html and len(given.files) > 1:
-        parser.error("--html takes one recording at a time")
+    if (given.html or given.listen) and len(given.files) > 1:
+        parser.error("--html and --listen take one recording at a time")
     try:
         config = _config(given)
         options = _options(given)
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--asr", metavar="WEIGHTS", help="Whisper weights by name (base, tiny.en, small ...) or a folder")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file over the default thresholds")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a report that needs nothing else to be read")
+    parser.add_argument("--listen", type=Path, metavar="FILE", help="write a copy of the recording to play (.m4a), with its noise removed")
     parser.add_argument(
         "--accept-noncommercial-weights",
         action=argparse.BooleanOptionalAction,
@@ -96,6 +98,9 @@ def _analyzed(file: Path, given: argparse.Namespace, engines: Engines, config: C
         _print(document.to_error(str(file), error))
         return True
     rendered = document.to_document(analysis)
+    if given.listen:
+        with decode.open_recording(file, engines.decoders, config.decode) as recording:
+            playback.write(recording, given.listen, registry.denoiser(config))
     if given.html:
         given.html.write_text(report.render(rendered), encoding="utf-8")
     _print(rendered)

@@ -178,6 +178,8 @@ class EnginesConfig:
     sentence: str = "minilm"
     tone: str = "encoder-head"
     wording: str = "minilm-head"
+    denoiser: str = "deepfilternet"
+    """For listening copies only."""
 
 
 @dataclass(frozen=True, slots=True)

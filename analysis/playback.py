@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from analysis.ports import Denoiser
     from analysis.values import Recording
 
 BIT_RATE = 32_000
@@ -45,14 +46,15 @@ class Peaks:
         return json.dumps({"per_second": self.per_second, "channels": self.channels}, separators=(",", ":"))
 
 
-def write(recording: Recording, path: Path) -> None:
+def write(recording: Recording, path: Path, denoiser: Denoiser | None = None) -> None:
     """Write the recording as AAC-LC in MP4 with its index first, so that a browser can seek before the whole file has arrived.
 
-    Raises OSError where the file cannot be written; what was written of it by then is removed.
+    A denoiser makes it a cleaner copy, at the same times. Raises OSError where the file cannot be written; what was written of it by
+    then is removed.
     """
     try:
         with av.open(str(path), "w", format="ipod", options={"movflags": "+faststart"}) as container:
-            _encode(recording, container)
+            _encode(recording, container, denoiser)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -82,11 +84,22 @@ def _magnitudes(samples: NDArray[np.float32], width: int) -> list[float]:
     return [round(level, 3) for level in padded.reshape(-1, width).max(axis=1).tolist()]
 
 
-def _encode(recording: Recording, container: Any) -> None:
+def _clean(recording: Recording, denoiser: Denoiser) -> Iterator[NDArray[np.float32]]:
+    """The recording denoised, shape [channels, n]; every channel on its own."""
+    channels = [denoiser.denoise(_channel(recording, number)) for number in range(recording.channels)]
+    return (np.stack(block) for block in zip(*channels, strict=True))
+
+
+def _channel(recording: Recording, number: int) -> Iterator[NDArray[np.float32]]:
+    return (block[number] for block in _blocks(recording, frames=round(BLOCK_S * SAMPLE_RATE)))
+
+
+def _encode(recording: Recording, container: Any, denoiser: Denoiser | None) -> None:
     layout = "stereo" if recording.channels == 2 else "mono"
     stream = container.add_stream("aac", rate=SAMPLE_RATE, layout=layout, bit_rate=BIT_RATE * recording.channels, options=ENCODER)
     written = 0
-    for block in _blocks(recording, frames=round(BLOCK_S * SAMPLE_RATE)):
+    blocks = _blocks(recording, frames=round(BLOCK_S * SAMPLE_RATE)) if denoiser is None else _clean(recording, denoiser)
+    for block in blocks:
         container.mux(stream.encode(_frame(block, layout, written)))
         written += block.shape[1]
     container.mux(stream.encode(None))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from analysis.values import CustomerVoice, FloatArray, Tone, Word, Wording
@@ -143,8 +143,8 @@ class WordingModel(Engine, Protocol):
 
 
 class Denoiser(Engine, Protocol):
-    def denoise(self, samples: FloatArray) -> FloatArray:
-        """A cleaner copy of the same length at 16 kHz, for listening only: never put before the transcriber."""
+    def denoise(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        """One channel at 16 kHz, cleaner and of the same length, for listening only: never put before the transcriber."""
         ...
 
 

@@ -12,7 +12,7 @@ from analysis.ports import Engines
 
 if TYPE_CHECKING:
     from analysis.config import Config
-    from analysis.ports import ToneModel, Transcriber
+    from analysis.ports import Denoiser, ToneModel, Transcriber
 
 ENGINES: dict[str, dict[str, str]] = {
     "decoder": {
@@ -28,6 +28,7 @@ ENGINES: dict[str, dict[str, str]] = {
     "pitch": {"swift-f0": "analysis.engines.swift_f0:SwiftF0Tracker"},
     "sentence": {"minilm": "analysis.engines.minilm:MiniLMEncoder"},
     "tone": {"encoder-head": "analysis.engines.tone_head:EncoderHeadToneModel"},
+    "denoiser": {"deepfilternet": "analysis.engines.deepfilter:DeepFilterDenoiser"},
     "wording": {"minilm-head": "analysis.engines.wording_head:MiniLMHeadWordingModel"},
 }
 
@@ -60,6 +61,12 @@ def build(config: Config) -> Engines:
         tone=_tone_model(config, transcriber.encoder),
         wording=engine_class("wording", named.wording)(config, sentences),
     )
+
+
+def denoiser(config: Config) -> Denoiser:
+    """The engine that cleans a copy for listening, apart from `build` because no analysis needs it."""
+    engine: Denoiser = engine_class("denoiser", config.engines.denoiser)(config)
+    return engine
 
 
 def _tone_model(config: Config, encoder: str) -> ToneModel | None:
