@@ -27,7 +27,7 @@ from training.metrics import auc, average_precision, ece, rounded
 from training.sentences import VADER_KEYS, Embedder, Sentence, read_airline, read_goemotions, read_phrases, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from analysis.values import FloatArray
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 NAME = "wording-minilm"
 PHRASES = ROOT / "training" / "phrases.csv"
 CHALLENGE = ROOT / "tests" / "training" / "wording_challenge.csv"
-STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03)
+STRENGTHS = (0.0003, 0.001, 0.003)
 """Inverse L2 strengths that are tried inside the training split."""
 PHRASE_WEIGHT = 10.0
-"""Our 318 call phrases against 43,410 comments: enough weight that call wording is learnt, little enough that the prior hardly moves."""
+"""Our 634 call phrases against 43,410 comments: enough weight that call wording is learnt, little enough that the prior hardly moves."""
 FOLDS = 3
 PROBES = (
     "This is ridiculous, I have called four times",
@@ -129,7 +129,7 @@ class BinaryHead:
     bias: float
     strength: float
 
-    def probability(self, standardised: Doubles) -> Doubles:
+    def probability(self, standardised: FloatArray) -> Doubles:
         return np.asarray(expit(standardised @ self.weight + self.bias))
 
 
@@ -137,8 +137,8 @@ class BinaryHead:
 class WordingHead:
     frustration: BinaryHead
     sentiment: BinaryHead
-    mean: Doubles
-    std: Doubles
+    mean: FloatArray
+    std: FloatArray
     prior: float
     """Weighted share of frustrated texts in training."""
 
@@ -153,8 +153,8 @@ class WordingHead:
 
 def train(data: Examples, strengths: Sequence[float] = STRENGTHS) -> WordingHead:
     """Fit both rows; the strength of each is chosen by log loss over folds of the training texts."""
-    mean = data.features.mean(axis=0, dtype=np.float64)
-    std = data.features.std(axis=0, dtype=np.float64) + 1e-6
+    mean = data.features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    std = data.features.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-6)
     return WordingHead(
         frustration=_fitted(frustration_task(data), mean, std, strengths),
         sentiment=_fitted(sentiment_task(data), mean, std, strengths),
@@ -164,15 +164,15 @@ def train(data: Examples, strengths: Sequence[float] = STRENGTHS) -> WordingHead
     )
 
 
-def _fitted(task: BinaryTask, mean: Doubles, std: Doubles, strengths: Sequence[float]) -> BinaryHead:
+def _fitted(task: BinaryTask, mean: FloatArray, std: FloatArray, strengths: Sequence[float]) -> BinaryHead:
     standardised = (task.features - mean) / std
     losses = [_held_out_loss(task, standardised, strength) for strength in strengths]
     strength = strengths[int(np.argmin(losses))]
     model = _regression(strength).fit(standardised, task.target, sample_weight=task.weights)
-    return BinaryHead(model.coef_[0], float(model.intercept_[0]), strength)
+    return BinaryHead(model.coef_[0].astype(np.float64), float(model.intercept_[0]), strength)
 
 
-def _held_out_loss(task: BinaryTask, standardised: Doubles, strength: float) -> float:
+def _held_out_loss(task: BinaryTask, standardised: FloatArray, strength: float) -> float:
     total = 0.0
     for fit, held in GroupKFold(FOLDS).split(standardised, groups=task.rows):
         model = _regression(strength).fit(standardised[fit], task.target[fit], sample_weight=task.weights[fit])
@@ -304,8 +304,11 @@ def tensors(head: WordingHead) -> dict[str, FloatArray]:
     return {key: value.astype(np.float32) for key, value in held.items()}
 
 
-def show(title: str, numbers: dict[str, float]) -> None:
-    print(f"  {title:28}" + "  ".join(f"{name} {value:.3f}" for name, value in numbers.items()), flush=True)
+def show(title: str, table: Mapping[str, Any]) -> None:
+    print(title)
+    for name, value in table.items():
+        cells = value if isinstance(value, dict) else {name: value}
+        print(f"  {name:28}" + "  ".join(f"{key} {number:.3f}" for key, number in cells.items()), flush=True)
 
 
 def main() -> None:
@@ -319,9 +322,12 @@ def main() -> None:
     phrases = read_phrases(PHRASES)
     plain = examples(comments, [1.0] * len(comments), embedder)
     own = examples(phrases, [PHRASE_WEIGHT] * len(phrases), embedder)
-    metrics = _compare(plain, own, held, _baseline(folder, comments))
-    head = train(joined(plain, own))
-    _show_probes(head, embedder)
+    metrics: dict[str, Any] = {"tf-idf baseline, goemotions dev, spoken": _baseline(folder, comments)}
+    _, metrics["without call phrases"] = _trained(plain, held)
+    head, metrics["shipped"] = _trained(joined(plain, own), held)
+    metrics["sentences"] = probed(head, embedder)
+    for title, table in metrics.items():
+        show(title, table)
     if limit is None:
         save_head(NAME, tensors(head), description(head, metrics))
 
@@ -330,23 +336,17 @@ def _baseline(folder: Path, comments: Sequence[Sentence]) -> dict[str, float]:
     return tfidf_baseline(comments, read_goemotions(folder / "goemotions", "dev"), read_airline(folder / "airline" / "train.csv"))
 
 
-def _compare(plain: Examples, own: Examples, held: Measured, baseline: dict[str, float]) -> dict[str, Any]:
-    """Numbers of the shipped head beside the head without our phrases and the TF-IDF baseline."""
-    metrics: dict[str, Any] = {"baseline tf-idf, dev spoken": baseline}
-    for title, data in (("without call phrases", plain), ("shipped", joined(plain, own))):
-        head = train(data)
-        metrics[title] = measure(head, held)
-        print(f"{title}: prior {head.prior:.3f}, C {head.frustration.strength} and {head.sentiment.strength}")
-        for name, numbers in metrics[title].items():
-            show(name, numbers)
-    show("baseline tf-idf, dev spoken", baseline)
-    return metrics
+def _trained(data: Examples, held: Measured) -> tuple[WordingHead, dict[str, dict[str, float]]]:
+    head = train(data)
+    print(f"prior {head.prior:.3f}, C {head.frustration.strength} and {head.sentiment.strength}", flush=True)
+    return head, measure(head, held)
 
 
-def _show_probes(head: WordingHead, embedder: Embedder) -> None:
+def probed(head: WordingHead, embedder: Embedder) -> dict[str, dict[str, float]]:
+    """The scores of sentences that anyone would try first."""
     features = embedder.features(PROBES, "probes")
-    for text, frustrated, polarity in zip(PROBES, head.frustrated(features), head.polarity(features), strict=True):
-        print(f"  P(frustrated) {frustrated:.3f}  sentiment {polarity:+.2f}  {text}")
+    scored = zip(PROBES, head.frustrated(features), head.polarity(features), strict=True)
+    return {text: rounded({"frustration": float(frustrated), "sentiment": float(polarity)}) for text, frustrated, polarity in scored}
 
 
 if __name__ == "__main__":
