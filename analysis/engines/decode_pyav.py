@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 
+from analysis import limits
 from analysis.errors import AnalysisError
 from analysis.ports import Decoded
 from analysis.values import SAMPLE_RATE
@@ -82,7 +83,7 @@ class PyAVDecoder:
         with _container(path) as container:
             stream = _audio_stream(container, path)
             header_s = _header_s(container, stream, path)
-            _refuse_longer(header_s, max_s, path)
+            limits.refuse_longer(header_s or 0.0, max_s, path)
             tally = _Tally()
             channels, seconds = _spooled(_frames(container, stream, tally), spool, path=path, max_s=max_s)
             stated_s = tally.packet_s if header_s is None and container.format.name in HEADERLESS else header_s
@@ -105,7 +106,12 @@ def _container(path: Path) -> Iterator[Any]:
     except av.error.FFmpegError as error:
         raise AnalysisError(f"{path.name}: not a recording FFmpeg can read ({error.strerror})", permanent=True) from error
     with opened as container:
-        yield container
+        try:
+            yield container
+        except av.error.FFmpegError as error:
+            raise AnalysisError(
+                f"{path.name}: FFmpeg cannot convert its audio ({error.strerror}); export it again", permanent=True
+            ) from error
 
 
 def _audio_stream(container: Any, path: Path) -> Any:
@@ -141,12 +147,6 @@ def _has_frame_count(path: Path) -> bool:
     return any(tag in frame for tag in (b"Xing", b"Info", b"VBRI"))
 
 
-def _refuse_longer(seconds: float | None, max_s: float, path: Path) -> None:
-    if seconds is not None and seconds > max_s:
-        message = f"{path.name}: longer than the {max_s / 3600:.4g} hours a call may last; cut it into single calls"
-        raise AnalysisError(message, permanent=True)
-
-
 def _packets(container: Any, stream: Any, tally: _Tally) -> Iterator[Any]:
     """The stream's packets; a read that fails is counted and the next one tried."""
     failures = 0
@@ -178,23 +178,17 @@ def _spooled(frames: Iterator[Any], spool: Path, *, path: Path, max_s: float) ->
     """Write all frames; give the number of channels and the seconds written."""
     first = next(frames, None)
     if first is None:
-        raise AnalysisError(f"{path.name}: the file holds no sound", permanent=True)
-    channels = _channels(first, path)
+        raise limits.no_sound(path)
+    channels = len(first.layout.channels)
+    limits.refuse_channels(channels, path)
+    limits.refuse_rate(first.sample_rate, path)
     resampler = _Resampler(channels)
     width = 2 * channels * SAMPLE_RATE
     with spool.open("wb") as file:
         _write(file, resampler.push(first))
         for frame in frames:
-            _refuse_longer(_write(file, resampler.push(frame)) / width, max_s, path)
+            limits.refuse_longer(_write(file, resampler.push(frame)) / width, max_s, path)
         return channels, _write(file, resampler.finish()) / width
-
-
-def _channels(frame: Any, path: Path) -> int:
-    channels = len(frame.layout.channels)
-    if channels not in (1, 2):
-        message = f"{path.name}: {channels} channels; give one (both parties mixed) or two (one party on each)"
-        raise AnalysisError(message, permanent=True)
-    return channels
 
 
 def _write(file: BinaryIO, pcm: bytes) -> int:

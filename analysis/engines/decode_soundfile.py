@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from analysis import limits
 from analysis.errors import AnalysisError
 from analysis.ports import Decoded
 from analysis.values import SAMPLE_RATE
@@ -39,7 +40,7 @@ class SoundFileDecoder:
     def decode(self, path: Path, spool: Path, *, max_s: float) -> Decoded:
         """Write interleaved int16 PCM at 16 kHz to `spool`. Raises AnalysisError where the file holds no audio it can read."""
         try:
-            with soundfile.SoundFile(path) as source:
+            with path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as source:
                 _refuse_shape(source, path, max_s)
                 seconds = _spooled(source, spool, path=path, max_s=max_s)
                 return Decoded(
@@ -59,16 +60,9 @@ def _stated_s(source: Any) -> float | None:
 
 
 def _refuse_shape(source: Any, path: Path, max_s: float) -> None:
-    if source.channels not in (1, 2):
-        message = f"{path.name}: {source.channels} channels; give one (both parties mixed) or two (one party on each)"
-        raise AnalysisError(message, permanent=True)
-    _refuse_longer(_stated_s(source) or 0.0, max_s, path)
-
-
-def _refuse_longer(seconds: float, max_s: float, path: Path) -> None:
-    if seconds > max_s:
-        message = f"{path.name}: longer than the {max_s / 3600:.4g} hours a call may last; cut it into single calls"
-        raise AnalysisError(message, permanent=True)
+    limits.refuse_channels(source.channels, path)
+    limits.refuse_rate(source.samplerate, path)
+    limits.refuse_longer(_stated_s(source) or 0.0, max_s, path)
 
 
 def _blocks(source: Any) -> Iterator[FloatArray]:
@@ -90,11 +84,11 @@ def _spooled(source: Any, spool: Path, *, path: Path, max_s: float) -> float:
     with spool.open("wb") as file:
         for block in _blocks(source):
             written += file.write(_pcm(resampler.resample_chunk(block)))
-            _refuse_longer(written / (2 * source.channels * SAMPLE_RATE), max_s, path)
+            limits.refuse_longer(written / (2 * source.channels * SAMPLE_RATE), max_s, path)
         rest = resampler.resample_chunk(np.zeros((0, source.channels), np.float32), last=True)
         written += file.write(_pcm(rest))
     if not written:
-        raise AnalysisError(f"{path.name}: the file holds no sound", permanent=True)
+        raise limits.no_sound(path)
     return float(written / (2 * source.channels * SAMPLE_RATE))
 
 

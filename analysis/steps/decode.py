@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 STREAMED_BYTES = 0x7FFF0000
 """A WAV data size from here on was written by a recorder that did not know its length yet (0x7FFFFFFF, 0xFFFFFFFF and near)."""
 
+MAX_CHUNKS = 1000
+"""Chunks of a WAV before its sound; a damaged file of zeros reads as one chunk for every 8 bytes."""
+
 READABLE = "WAV, MP3, M4A, Ogg, FLAC, WebM, AMR, 3GP or WMA"
 
 
@@ -73,6 +76,13 @@ def _spool_error(file: Path, error: OSError) -> AnalysisError:
 
 
 def _refuse_no_file(file: Path) -> None:
+    try:
+        _refuse_unfit_file(file)
+    except OSError as error:
+        raise AnalysisError(f"{file}: cannot be opened ({error.strerror})", permanent=isinstance(error, PermissionError)) from error
+
+
+def _refuse_unfit_file(file: Path) -> None:
     if file.is_dir():
         raise AnalysisError(f"{file}: a folder, not a recording; give the files in it", permanent=True)
     if not file.exists():
@@ -81,10 +91,7 @@ def _refuse_no_file(file: Path) -> None:
         raise AnalysisError(f"{file}: not a regular file; save the recording to one first", permanent=True)
     if not file.stat().st_size:
         raise AnalysisError(f"{file.name}: the file is empty; record or upload it again", permanent=True)
-    try:
-        file.open("rb").close()
-    except OSError as error:
-        raise AnalysisError(f"{file}: cannot be opened ({error.strerror})", permanent=isinstance(error, PermissionError)) from error
+    file.open("rb").close()
 
 
 def _digest(file: Path) -> str:
@@ -181,16 +188,21 @@ def _wav_share(file: Path) -> float:
         riff = source.read(12)
         if riff[:4] != b"RIFF" or riff[8:12] != b"WAVE":
             return 1.0
-        stated = _data_bytes(source)
+        stated = _data_bytes(source, file)
         held = file.stat().st_size - source.tell()
     return held / stated if 0 < held < stated < STREAMED_BYTES else 1.0
 
 
-def _data_bytes(source: BinaryIO) -> int:
-    """Walk the chunks; leave the file at the start of the `data` chunk's body and give its stated size, 0 where there is none."""
-    while len(head := source.read(8)) == 8:
+def _data_bytes(source: BinaryIO, file: Path) -> int:
+    """Walk the chunks; leave the file at the start of the `data` chunk's body and give its stated size, 0 where there is none.
+
+    Raises AnalysisError where there is none among the first `MAX_CHUNKS`.
+    """
+    for _ in range(MAX_CHUNKS):
+        if len(head := source.read(8)) < 8:
+            return 0
         kind, size = struct.unpack("<4sI", head)
         if kind == b"data":
             return int(size)
         source.seek(size + size % 2, os.SEEK_CUR)
-    return 0
+    raise AnalysisError(f"{file.name}: a WAV header with no sound behind it; export or upload it again", permanent=True)

@@ -122,6 +122,13 @@ def test_concatenated_mp3s_come_out_whole(data: Path, name: str, stated: float) 
         assert [note.code for note in recording.notes] == ["skipped_packets"]
 
 
+@pytest.mark.parametrize("name", ["call.raw", "ein Gespräch 電話", os.fsdecode(b"not utf-8 \xff.wav")])
+def test_every_decoder_reads_a_wav_under_any_name(tmp_path: Path, wav: Path, name: str) -> None:
+    file = wav.rename(tmp_path / name)
+    for decoder in DECODERS:
+        assert decoder.decode(file, tmp_path / "spool", max_s=60.0).seconds == pytest.approx(10.0, abs=0.01)
+
+
 def test_damaged_packets_are_skipped_and_counted(tmp_path: Path) -> None:
     file = audio.write(tmp_path / "call.m4a", audio.noise(60.0, -20.0)[None], 16000, codec="aac")
     content = bytearray(file.read_bytes())
@@ -225,6 +232,8 @@ def broken_files(folder: Path) -> dict[str, bytes]:
         "header_only.wav": whole[:44],
         "no_channels.wav": whole[:22] + b"\0\0" + whole[24:],
         "no_rate.wav": whole[:24] + bytes(4) + whole[28:],
+        "wild_rate.wav": whole[:24] + b"\xff\xff\xff\x7f" + whole[28:],
+        "endless_chunks.wav": whole[:12] + bytes(400_000),
         "corrupt_header.wav": whole[:12] + b"\x93\x10\xff\xfe" * 6 + whole[36:],
         "raw.wav": whole[44:],
         "bomb.wav": (folder / "zip").read_bytes(),
@@ -233,7 +242,7 @@ def broken_files(folder: Path) -> dict[str, bytes]:
     }
 
 
-BROKEN = "empty text random header_only no_channels no_rate corrupt_header raw bomb playlist concat"
+BROKEN = "empty text random header_only no_channels no_rate wild_rate endless_chunks corrupt_header raw bomb playlist concat"
 
 
 @pytest.mark.parametrize("stem", BROKEN.split())
@@ -249,6 +258,7 @@ def test_a_missing_file_a_folder_and_a_device_are_refused(tmp_path: Path) -> Non
     assert "no such file" in refused(tmp_path / "gone.wav").message
     assert "a folder" in refused(tmp_path).message
     assert "not a regular file" in refused(Path("/dev/zero")).message
+    assert "cannot be opened" in refused(tmp_path / ("x" * 300 + ".wav")).message
 
 
 def test_three_channels_are_refused_with_what_to_give(tmp_path: Path) -> None:
