@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class ApplicationError(Exception):
-    """Says in plain words what was wrong and what to do. `code` is stable for programs: `conflict`, `invalid`, `too_large`, `forbidden`."""
+    """Says in plain words what was wrong and what to do.
+
+    `code` is stable for programs: `invalid`, `forbidden`, `not_found`, `conflict`, `too_large`, `no_space`.
+    """
 
     def __init__(self, message: str, *, code: str = "invalid", field: str | None = None) -> None:
         super().__init__(message)

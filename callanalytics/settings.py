@@ -126,7 +126,7 @@ STORAGES = {
 
 MEDIA_ROOT = ENV.media_root
 MAX_UPLOAD_BYTES = ENV.max_upload_mb * 1024 * 1024
-# An upload streams to a file in MEDIA_ROOT's own disk, so that keeping it is a rename and a full /tmp stops nobody.
+# An upload streams to a file on MEDIA_ROOT's own disk: a full /tmp stops nobody, and free space is looked at in one place.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_NUMBER_FILES = 100

@@ -1,11 +1,13 @@
-"""Refuses a body larger than this installation takes, before a byte of it is read."""
+"""Refuses a body larger than this installation takes, or than its disk holds, before a byte of it is read."""
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
+from django.template.defaultfilters import filesizeformat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,25 +15,46 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+COPIES = 2
+"""An upload lies on the disk twice for a moment: as it arrived, and as the copy that is kept."""
+
 
 class UploadLimitMiddleware:
-    """Answers 413 by the stated length; a body without one (chunked) reaches no view under WSGI."""
+    """Answers 413 or 507 by the stated length; a body without one (chunked) reaches no view under WSGI."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         stated = request.META.get("CONTENT_LENGTH") or "0"
-        if stated.isdigit() and int(stated) > settings.MAX_UPLOAD_BYTES:
-            return _too_large(request, int(stated))
+        size = int(stated) if stated.isdecimal() else 0
+        if size > settings.MAX_UPLOAD_BYTES:
+            return _too_large(request, size)
+        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE and COPIES * size > _free():
+            return _no_space(request, size)
         return self.get_response(request)
 
 
-def _too_large(request: HttpRequest, stated: int) -> HttpResponse:
+def _free() -> int:
+    return shutil.disk_usage(settings.FILE_UPLOAD_TEMP_DIR).free
+
+
+def _too_large(request: HttpRequest, size: int) -> HttpResponse:
     message = (
-        f"The upload is {stated / 1e9:.1f} GB; at most {settings.MAX_UPLOAD_BYTES / 1e9:.1f} GB are taken. "
+        f"The upload is {filesizeformat(size)}; at most {filesizeformat(settings.MAX_UPLOAD_BYTES)} are taken. "
         "Send files one by one, or compress them (FLAC, Opus)."
     )
+    return _refused(request, message, code="too_large", status=413)
+
+
+def _no_space(request: HttpRequest, size: int) -> HttpResponse:
+    message = (
+        f"There is no room for {filesizeformat(size)}: the disk for recordings is full. Nothing was kept; tell who runs this platform."
+    )
+    return _refused(request, message, code="no_space", status=507)
+
+
+def _refused(request: HttpRequest, message: str, *, code: str, status: int) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return JsonResponse({"error": {"code": "too_large", "message": message, "fields": {"file": [message]}}}, status=413)
-    return HttpResponse(message + "\n", status=413, content_type="text/plain")
+        return JsonResponse({"error": {"code": code, "message": message, "fields": {"file": [message]}}}, status=status)
+    return HttpResponse(message + "\n", status=status, content_type="text/plain; charset=utf-8")

@@ -21,6 +21,7 @@ STATUS: Mapping[str, int] = {
     "not_found": status.HTTP_404_NOT_FOUND,
     "conflict": status.HTTP_409_CONFLICT,
     "too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    "no_space": status.HTTP_507_INSUFFICIENT_STORAGE,
 }
 SEVERAL = "Some fields are not as they must be; see fields."
 

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.urls import reverse
 
-from callanalytics import checks, env, readiness, weights
+from callanalytics import checks, env, readiness, uploads, weights
 from callanalytics.env import BASE_DIR
 
 if TYPE_CHECKING:
@@ -155,9 +155,22 @@ def test_an_upload_past_the_limit_is_refused_before_it_is_read(client: Client, s
     settings.MAX_UPLOAD_BYTES = 1000
     page = client.generic("POST", "/calls/upload/", b"x", CONTENT_LENGTH="5000000000")
     assert page.status_code == 413
-    assert "5.0 GB" in page.content.decode()
+    assert "4.7\xa0GB" in page.content.decode()
     api = client.generic("POST", "/api/calls/", b"x", CONTENT_LENGTH="5000000000")
     assert (api.status_code, api.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_an_upload_that_the_disk_cannot_hold_twice_is_refused_before_it_is_read(
+    client: Client, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    monkeypatch.setattr(uploads, "_free", lambda: 15_000_000)
+    answers = {
+        size: client.generic("POST", "/api/calls/", b"x", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(size))
+        for size in (7_000_000, 8_000_000)
+    }
+    assert {size: answer.status_code for size, answer in answers.items()} == {7_000_000: 401, 8_000_000: 507}
+    assert answers[8_000_000].json()["error"]["code"] == "no_space"
+    assert client.get("/login/").status_code == 200
 
 
 @pytest.mark.django_db
