@@ -8,7 +8,7 @@ from callanalytics.calls.ingest import NewCall
 from callanalytics.calls.selectors import CallFilters
 from callanalytics.errors import ApplicationError
 from callanalytics.people import selectors, services
-from callanalytics.people.models import Agent, Queue, Team
+from callanalytics.people.models import Team
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,10 +65,10 @@ def _team(fields: Mapping[str, Any], user: User) -> Team:
 
 
 def _team_implied(fields: Mapping[str, Any]) -> Team | None:
-    agent = Agent.objects.select_related("team").filter(code=fields.get("agent", "").strip()).first()
+    agent = services.agent_known(fields.get("agent", ""))
     if agent is not None:
         return agent.team
-    queue = Queue.objects.select_related("team").filter(name=fields.get("queue", "").strip()).first()
+    queue = services.queue_known(fields.get("queue", ""))
     return queue.team if queue is not None else None
 
 

@@ -26,7 +26,7 @@ class Strict(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Mapping[str, Any]) -> Any:
         names = data if isinstance(data, Mapping) else ()
-        unknown = {name: [f"Unknown field; known are {', '.join(self.fields)}."] for name in names if name not in self.fields}
+        unknown = {_sayable(name): [f"Unknown field; known are {', '.join(self.fields)}."] for name in names if name not in self.fields}
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -34,6 +34,11 @@ class Strict(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError(unknown)
         return value
+
+
+def _sayable(name: object) -> str:
+    """JSON may hold half of a surrogate pair, which no answer can."""
+    return str(name).encode(errors="replace").decode()
 
 
 class WordsField(serializers.CharField):
@@ -45,10 +50,11 @@ class WordsField(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> Any:
         text = super().to_internal_value(",".join(map(str, data)) if isinstance(data, list) else data)
-        if self.max_length is not None and len(text) > self.max_length:
-            # DRF's own check comes later and would count the words.
-            raise serializers.ValidationError(f"Must have at most {self.max_length} characters in all.")
         return tuple(word.strip() for word in text.split(",") if word.strip())
+
+    def run_validators(self, value: Any) -> None:
+        # Over the text, because those of a CharField would look at the tuple: count its words, and find no null character in it.
+        super().run_validators(",".join(value))
 
 
 class ChannelsField(WordsField):

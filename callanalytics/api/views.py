@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from django.core.exceptions import ValidationError
 from rest_framework import status
 from rest_framework.decorators import api_view, parser_classes
+from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.response import Response
@@ -13,12 +15,11 @@ from rest_framework.response import Response
 from callanalytics.api import filing
 from callanalytics.api.serializers import CallFiltersSerializer, CallSerializer, NewCallSerializer, ObjectionSerializer
 from callanalytics.calls import selectors, services
-from callanalytics.errors import NotFoundError
+from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.people.selectors import access_for
 from callanalytics.privacy.services import call_erase
 
 if TYPE_CHECKING:
-    from typing import Any
     from uuid import UUID
 
     from rest_framework.request import Request
@@ -32,6 +33,13 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
     ordering = ("-started_at", "-id")
+
+    def paginate_queryset(self, *args: Any, **kwargs: Any) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(*args, **kwargs)
+        except ValidationError as error:
+            # A cursor that decodes, to a place that is no time.
+            raise NotFound(self.invalid_cursor_message) from error
 
 
 @api_view(["GET", "POST"])
@@ -79,6 +87,8 @@ def missing(_request: Request, path: str) -> Response:
 
 def _added(request: Request) -> Response:
     user = _user(request)
+    if len(request.FILES.getlist("file")) > 1:
+        raise ApplicationError("Send one recording a request: only the last of several would be kept.", field="file")
     given = NewCallSerializer(data=request.data)
     given.is_valid(raise_exception=True)
     details = filing.new_call(given.validated_data, user=user)

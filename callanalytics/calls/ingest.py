@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from uuid6 import uuid7
 
@@ -19,7 +21,7 @@ from callanalytics.calls.models import Call, Direction, Notice, Recording
 from callanalytics.errors import ApplicationError
 from callanalytics.events.services import event_record
 from callanalytics.people.models import Agent, Queue, ScoringChoice, Team, User
-from callanalytics.people.selectors import access_for
+from callanalytics.people.selectors import access_for, agents_visible, queues_visible
 from callanalytics.people.services import team_unassigned
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_CHANNELS = 2
 REFERENCE_MAX = 120
+YEARS = range(1970, 2101)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -64,19 +68,25 @@ def call_ingest(source: BinaryIO | Path, details: NewCall, *, user: User | None)
     """Keep a recording and queue its analysis; `user` is None for the operator's command line.
 
     Identity is (team, external id); without an external id, the same bytes in the same team within SAME_AUDIO_HOURS. Raises
-    ApplicationError: `forbidden` team, `invalid` field, empty file, `too_large`, or `conflict` (same external id, other audio).
+    ApplicationError: `forbidden` team, `invalid` field, empty file, `too_large`, `no_space`, or `conflict` (same external id, other audio).
     """
     team = _team(details)
-    if user is not None and not access_for(user).can_supervise(team.id):
-        raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
+    if user is not None:
+        _check_rights(details, team, user)
     _check(details)
-    with files.staged(source, limit=settings.MAX_UPLOAD_BYTES) as staged:
-        _check_size(details.file_name, staged.size)
-        try:
-            return _kept(staged, details, team, user)
-        except IntegrityError:
-            # Another request with the same external id was faster: this one now finds its call, as same or as conflict.
-            return _kept(staged, details, team, user)
+    try:
+        with files.staged(source, limit=settings.MAX_UPLOAD_BYTES) as staged:
+            _check_size(details.file_name, staged.size)
+            try:
+                return _kept(staged, details, team, user)
+            except IntegrityError:
+                # Another request with the same external id was faster: this one now finds its call, as same or as conflict.
+                return _kept(staged, details, team, user)
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        message = f"{details.file_name} was not kept: the disk for recordings is full. Tell who runs this platform, and send it again."
+        raise ApplicationError(message, code="no_space", field="file") from error
 
 
 def _team(details: NewCall) -> Team:
@@ -87,6 +97,16 @@ def _team(details: NewCall) -> Team:
     if details.queue is not None and details.queue.team is not None:
         return details.queue.team
     return team_unassigned()
+
+
+def _check_rights(details: NewCall, team: Team, user: User) -> None:
+    """Nobody hands a call to a team, agent or queue of others by naming it."""
+    if not access_for(user).can_supervise(team.id):
+        raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
+    if details.agent is not None and not agents_visible(user).filter(pk=details.agent.pk).exists():
+        raise ApplicationError(f"The agent {details.agent.code} belongs to a team that is not yours.", code="forbidden", field="agent")
+    if details.queue is not None and not queues_visible(user).filter(pk=details.queue.pk).exists():
+        raise ApplicationError(f"The queue {details.queue.name} belongs to a team that is not yours.", code="forbidden", field="queue")
 
 
 def _check(details: NewCall) -> None:
@@ -101,6 +121,8 @@ def _check(details: NewCall) -> None:
         raise ApplicationError("language is a code of two or three letters, as in en.", field="language")
     if details.started_at is not None and timezone.is_naive(details.started_at):
         raise ApplicationError("started_at needs a time zone, as in 2026-01-31T09:30:00Z.", field="started_at")
+    if details.started_at is not None and details.started_at.year not in YEARS:
+        raise ApplicationError(f"started_at lies outside the years {YEARS[0]} to {YEARS[-1]}.", field="started_at")
     if len(details.channels) > MAX_CHANNELS or not set(details.channels) <= set(Party):
         raise ApplicationError(
             "channels names one or two parties, each agent, customer or unknown, as in agent,customer.", field="channels"
@@ -116,8 +138,8 @@ def _check_size(file_name: str, size: int) -> None:
     if size == 0:
         raise ApplicationError(f"{file_name} is empty; nothing was recorded, or the upload broke off. Send it again.", field="file")
     if size > settings.MAX_UPLOAD_BYTES:
-        limit = settings.MAX_UPLOAD_BYTES / 1e9
-        raise ApplicationError(f"{file_name} is larger than {limit:.1f} GB; compress it (FLAC, Opus).", code="too_large", field="file")
+        limit = filesizeformat(settings.MAX_UPLOAD_BYTES)
+        raise ApplicationError(f"{file_name} is larger than {limit}; compress it (FLAC, Opus).", code="too_large", field="file")
 
 
 def _kept(staged: Staged, details: NewCall, team: Team, user: User | None) -> Ingested:

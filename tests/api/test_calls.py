@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from callanalytics.calls.models import Call
-from callanalytics.people.models import Agent
+from callanalytics.people.models import Agent, Queue
 from callanalytics.privacy.models import Erasure
 from tests.contact_center import Center, analysed, ingested, tone_wav
 
@@ -112,6 +113,8 @@ def test_every_problem_is_named_by_its_field(api: Callable[[str], APIClient]) ->
         ({"objected": "perhaps"}, "objected"),
         ({"direction": "sideways"}, "direction"),
         ({"tags": "x" * 1001}, "tags"),
+        ({"tags": "vip,nul\x00"}, "tags"),
+        ({"file": [SimpleUploadedFile("a.wav", b"a"), SimpleUploadedFile("b.wav", b"b")]}, "file"),
     ],
 )
 def test_bad_metadata_is_refused_and_nothing_is_kept(
@@ -156,6 +159,22 @@ def test_only_supervisors_add_calls_and_only_to_their_teams(api: Callable[[str],
     assert post(api("supervisor"), team="Sales", agent="NEW1").status_code == 403
     assert not Agent.objects.filter(code="NEW1").exists()
     assert Call.objects.count() == 0
+
+
+def test_nobody_hands_a_call_to_another_team_s_agent_or_queue(api: Callable[[str], APIClient], center: Center) -> None:
+    Agent.objects.create(code="S1", team=center.other_team)
+    Queue.objects.create(name="offers", team=center.other_team)
+    for fields in ({"agent": "S1"}, {"queue": "offers"}):
+        response = post(api("supervisor"), team="Billing", **fields)
+        assert response.status_code == 403
+        assert error(response)["fields"].keys() == fields.keys()
+    assert Call.objects.count() == 0
+
+
+def test_a_queue_in_capitals_is_the_same_queue_with_its_scoring_switch(api: Callable[[str], APIClient], center: Center) -> None:
+    assert post(api("supervisor"), queue="BILLING", agent="a17").status_code == 202
+    call = Call.objects.get()
+    assert (call.queue, call.agent) == (center.queue, center.agent)
 
 
 def test_without_a_team_the_only_team_of_the_supervisor_gets_the_call(api: Callable[[str], APIClient], center: Center) -> None:
@@ -208,6 +227,13 @@ def test_the_list_comes_in_pages(api: Callable[[str], APIClient], center: Center
     assert seen == ["4", "3", "2", "1", "0"]
 
 
+@pytest.mark.parametrize("place", ["p=spring", "p=a\x00", "o=x", "p=2026-01-01&o=-5"])
+def test_a_cursor_that_leads_nowhere_is_not_found(api: Callable[[str], APIClient], place: str) -> None:
+    response = api("reviewer").get("/api/calls/", {"cursor": b64encode(place.encode()).decode()})
+    assert response.status_code == 404
+    assert error(response)["code"] == "not_found"
+
+
 def test_a_finished_call_carries_its_analysis(api: Callable[[str], APIClient], center: Center) -> None:
     found = api("reviewer").get(f"/api/calls/{analysed(center).id}/").json()
     assert (found["status"], found["percent"], found["flag_count"]) == ("done", 100, 1)
@@ -256,7 +282,9 @@ def test_an_objection_takes_the_emotion_values_away(api: Callable[[str], APIClie
     assert api("reviewer").get(f"/api/calls/{call.id}/").json()["analysis"] is None
 
 
-@pytest.mark.parametrize("body", ["{}", "[]", "[1]", '{"objected": "perhaps"}', '{"objected": null}', '{"objection": true}', "{", "null"])
+@pytest.mark.parametrize(
+    "body", ["{}", "[]", "[1]", '{"objected": "perhaps"}', '{"objected": null}', '{"objection": true}', "{", "null", '{"\\ud800": 1}']
+)
 def test_a_bad_objection_is_refused(api: Callable[[str], APIClient], center: Center, body: str) -> None:
     call = analysed(center)
     response = api("supervisor").post(f"/api/calls/{call.id}/objection/", body, content_type="application/json")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,25 @@ def test_a_new_call_is_queued_with_its_audio_and_a_worker_is_told(
     assert stored(media) == [recording_path(call)]
     assert nudged == [str(call.id)]
     assert Event.objects.filter(type="call.ingested", subject=str(call.id)).exists()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(world: World, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(ApplicationError, match="disk for recordings is full") as caught:
+        take(world)
+    assert caught.value.code == "no_space"
+    assert stored(media) == []
+    assert not Call.objects.exists()
+
+
+def test_a_start_that_no_calendar_holds_is_refused(world: World) -> None:
+    for year in (1, 9999):
+        with pytest.raises(ApplicationError) as caught:
+            take(world, started_at=datetime(year, 6, 1, tzinfo=UTC))
+        assert caught.value.field == "started_at"
 
 
 def test_a_path_on_disk_is_copied_and_stays(world: World, tmp_path: Path) -> None:
