@@ -31,16 +31,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0, 1 where a file failed, 2 where the command itself is wrong."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    if (given.html or given.listen) and len(given.files) > 1:
-        parser.error("--html and --listen take one recording at a time")
     try:
+        _refuse_outputs(given)
         config = _config(given)
         options = _options(given)
-        engines = registry.build(config)
+        run = _Run(registry.build(config), config, options)
     except AnalysisError as error:
         parser.error(error.message)
-    failed = [_analyzed(Path(name), given, engines, config, options) for name in given.files]
-    return int(any(failed))
+    failed = [name for name in given.files if not _done(name, given, run)]
+    return int(bool(failed))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Run:
+    """What every file of one command shares."""
+
+    engines: Engines
+    config: Config
+    options: pipeline.CallOptions
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +67,19 @@ def _parser() -> argparse.ArgumentParser:
         help="whether tone may be scored with weights that exclude commercial use (docs/models/tone.md); yes without --config",
     )
     return parser
+
+
+def _refuse_outputs(given: argparse.Namespace) -> None:
+    """Raises AnalysisError, before any work is done, for an output that has no place or would replace the recording."""
+    for option, target in (("--html", given.html), ("--listen", given.listen)):
+        if target is None:
+            continue
+        if len(given.files) > 1:
+            raise AnalysisError(f"{option} takes one recording at a time", permanent=True)
+        if target.resolve() == Path(given.files[0]).resolve():
+            raise AnalysisError(f"{option} {target}: that is the recording itself; name another file", permanent=True)
+        if target.is_dir() or not target.absolute().parent.is_dir():
+            raise AnalysisError(f"{option} {target}: name a file in a folder that exists", permanent=True)
 
 
 def _config(given: argparse.Namespace) -> Config:
@@ -89,26 +110,47 @@ def parse_channels(text: str | None) -> tuple[Party, ...]:
         ) from error
 
 
-def _analyzed(file: Path, given: argparse.Namespace, engines: Engines, config: Config, options: pipeline.CallOptions) -> bool:
-    """Analyse one file and print its line; true where it failed."""
+def _done(name: str, given: argparse.Namespace, run: _Run) -> bool:
+    """One file from its name to its line and what else was asked for; false where any of it failed."""
+    rendered = _analyzed(name, run)
+    return rendered is not None and _written(rendered, given, run)
+
+
+def _analyzed(name: str, run: _Run) -> Document | None:
+    """Analyse one file and print its line; None where it failed."""
     try:
-        with _Bar(str(file)) as bar:
-            analysis = pipeline.analyze(file, engines=engines, config=config, options=options, progress=bar.advance)
+        with _Bar(name) as bar:
+            analysis = pipeline.analyze(Path(name), engines=run.engines, config=run.config, options=run.options, progress=bar.advance)
     except AnalysisError as error:
-        _print(document.to_error(str(file), error))
-        return True
-    rendered = document.to_document(analysis)
-    if given.listen:
-        with decode.open_recording(file, engines.decoders, config.decode) as recording:
-            playback.write(recording, given.listen, registry.denoiser(config))
-    if given.html:
-        given.html.write_text(report.render(rendered), encoding="utf-8")
+        _print(document.to_error(name, error))
+        return None
+    rendered = document.to_document(analysis) | {"file": name}
     _print(rendered)
-    return False
+    return rendered
+
+
+def _written(rendered: Document, given: argparse.Namespace, run: _Run) -> bool:
+    """Write the files that were asked for beside the line; false, with a sentence on standard error, where one could not be."""
+    try:
+        if given.html:
+            given.html.write_text(report.render(rendered), encoding="utf-8", errors="replace")
+        if given.listen:
+            with decode.open_recording(Path(rendered["file"]), run.engines.decoders, run.config.decode) as recording:
+                playback.write(recording, given.listen, registry.denoiser(run.config))
+    except AnalysisError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return False
+    except OSError as error:
+        target = error.filename or given.listen or given.html
+        sys.stderr.write(f"{target}: cannot be written ({error.strerror}); name another file and run it again\n")
+        return False
+    return True
 
 
 def _print(line: Document) -> None:
-    sys.stdout.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+    """One line of UTF-8; what a file name holds besides is escaped as JSON does (`\\udcff`)."""
+    text = json.dumps(line, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
     sys.stdout.flush()
 
 

@@ -56,7 +56,8 @@ def write(recording: Recording, path: Path, denoiser: Denoiser | None = None) ->
         with av.open(str(path), "w", format="ipod", options={"movflags": "+faststart"}) as container:
             _encode(recording, container, denoiser)
     except BaseException:
-        path.unlink(missing_ok=True)
+        if path.is_file():
+            path.unlink()
         raise
 
 

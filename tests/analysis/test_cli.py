@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from analysis import cli, registry
 from analysis.errors import AnalysisError
 from analysis.values import Party
+from tests import audio
 
 if TYPE_CHECKING:
     from analysis.ports import Engines
@@ -21,6 +24,12 @@ CALM = Path(__file__).resolve().parents[2] / "samples" / "calm.flac"
 @pytest.fixture(autouse=True)
 def _one_set_of_engines(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "build", lambda config: engines)
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> Path:
+    """Five seconds in which nobody speaks."""
+    return audio.write(tmp_path / "noise.wav", np.random.default_rng(0).normal(0.0, 0.05, (1, 40_000)), 8000)
 
 
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -54,6 +63,10 @@ def test_html_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         [],
         ["a.wav", "b.wav", "--html", "report.html"],
+        ["a.wav", "--html", "a.wav"],
+        ["a.wav", "--listen", "./a.wav"],
+        ["a.wav", "--html", "/no/such/folder/report.html"],
+        ["a.wav", "--listen", "/"],
         ["a.wav", "--channels", "agent,boss"],
         ["a.wav", "--scoring", "most"],
         ["a.wav", "--config", "absent.toml"],
@@ -64,6 +77,28 @@ def test_a_wrong_command_is_refused_before_any_work(arguments: list[str], capsys
         cli.main(arguments)
     assert stopped.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--html", "--listen"])
+def test_an_output_that_cannot_be_written_is_said_after_the_line(option: str, noise: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = Path("/dev/full")
+    assert cli.main([str(noise), option, str(full)]) == 1
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["file"] == str(noise)
+    assert "/dev/full: cannot be written (No space left on device)" in shown.err
+    assert full.exists()
+
+
+def test_the_file_is_named_as_it_was_given(noise: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(noise.parent)
+    odd = os.fsdecode(b"caf\xe9 \xff.wav")
+    noise.rename(odd)
+    assert cli.main([f".//{odd}", "./gone.wav"]) == 1
+    line, error = _lines(capsys)
+    assert line["file"] == f".//{odd}"
+    assert [note["code"] for note in line["notes"]] == ["no_speech"]
+    assert line["utterances"] == []
+    assert error["file"] == "./gone.wav"
 
 
 def test_channels_are_parties() -> None:
