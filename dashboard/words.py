@@ -7,7 +7,6 @@ ABSTAINED = {
     "too_quiet": "too quiet",
     "too_noisy": "too noisy",
     "overlap": "both were speaking",
-    "music": "music, not speech",
     "role_unsure": "not sure who is speaking",
     "language_unsupported": "language not supported",
     "low_asr_confidence": "words hard to make out",

@@ -130,6 +130,8 @@
   document.addEventListener("click", (event) => {
     const clip = event.target.closest("[data-clip]");
     const point = event.target.closest("[data-seek]");
+    /* After a mouse click the space key is the player's again; who came by keyboard keeps the button. */
+    if (event.detail > 0) (clip ?? point)?.blur();
     if (clip) playClip(...clip.dataset.clip.split(",").map(Number));
     else if (point && !String(getSelection())) seek(Number(point.dataset.seek));
   });
@@ -158,7 +160,7 @@
     card?.querySelector(`button[value="${answer}"]`)?.click();
   }
 
-  document.addEventListener("htmx:afterSwap", () => {
+  document.addEventListener("htmx:load", () => {
     const card = selected && document.getElementById(selected);
     if (card) card.classList.add("selected");
   });

@@ -1,0 +1,114 @@
+"""The demo as a user starts it, and a real Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_S = 900
+"""Three sample calls are analysed first; a busy machine with two cores needs minutes."""
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--autoplay-policy=no-user-gesture-required")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    url: str
+    user: str
+    password: str
+
+
+@dataclass(slots=True)
+class Watched:
+    """A page whose complaints are kept: console errors and warnings, failed scripts, answers of 400 and above."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    def note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`manage.py demo` on an installation of its own, with the samples analysed; stopped by Ctrl-C at the end."""
+    port = _free_port()
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL")}
+    environment |= {"CALLANALYTICS_HOME": str(tmp_path_factory.mktemp("demo")), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "manage.py", "demo", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, process_group=0
+    ) as started:
+        try:
+            yield _login(started, port)
+        finally:
+            started.send_signal(signal.SIGINT)
+            started.wait(60)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """For one module only: while Playwright runs, Django takes its thread for an asynchronous one."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("there is no Chromium; install the package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def watched(chromium: Browser, demo: Demo) -> Iterator[Watched]:
+    """A page that is signed in."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=demo.url)
+    watched = Watched(context.new_page())
+    watched.page.on("console", lambda message: watched.note(message))
+    watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    watched.page.goto("/login/")
+    watched.page.get_by_label("Username").fill(demo.user)
+    watched.page.get_by_label("Password").fill(demo.password)
+    watched.page.get_by_role("button", name="Sign in").click()
+    watched.page.wait_for_url(f"{demo.url}/")
+    yield watched
+    context.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _login(started: subprocess.Popen[str], port: int) -> Demo:
+    """What the demo prints once it is ready."""
+    timer = threading.Timer(READY_S, started.terminate)
+    timer.start()
+    found: dict[str, str] = {}
+    assert started.stdout is not None
+    for text in started.stdout:
+        if told := re.match(r"(Login|Password):\s+(\S+)", text):
+            found[told[1]] = told[2]
+        if "Password" in found:
+            timer.cancel()
+            return Demo(f"http://127.0.0.1:{port}", found["Login"], found["Password"])
+    timer.cancel()
+    raise AssertionError("the demo ended before it was ready")
