@@ -1,0 +1,66 @@
+"""Plain words for every code there is, and times as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.pipeline import STEP_SHARES
+from analysis.steps.flags import EFFORT_RULE, FRUSTRATION_RULE
+from analysis.values import Abstention, Contributions, Party, RoleSource, ScoringMode, Tone
+from callanalytics.calls.models import CallStatus, FlagStatus, Notice
+from callanalytics.review.models import Answer
+from dashboard import presenting, words
+
+
+@pytest.mark.parametrize(
+    ("table", "codes"),
+    [
+        ("abstained", list(Abstention)),
+        ("step", list(STEP_SHARES)),
+        ("rule", [FRUSTRATION_RULE, EFFORT_RULE]),
+        ("party", list(Party)),
+        ("role_source", list(RoleSource)),
+        ("scoring", list(ScoringMode)),
+        ("part", list(Contributions.__slots__)),
+        ("emotion", [name for name in Tone.__slots__ if name != "arousal"]),
+        ("status", CallStatus.values),
+        ("flag_status", FlagStatus.values),
+        ("notice", Notice.values),
+        ("answer", Answer.values),
+    ],
+)
+def test_every_code_has_words(table: str, codes: list[str]) -> None:
+    assert [code for code in codes if code not in words.TABLES[table]] == []
+
+
+def test_the_rule_for_effort_is_the_librarys() -> None:
+    assert presenting.EFFORT_RULE == EFFORT_RULE
+
+
+def test_a_code_of_a_later_version_reads_as_itself() -> None:
+    assert words.plain("brand_new_rule", "rule") == "brand new rule"
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(None, "–"), (0.0, "0:00"), (65.9, "1:05"), (3725.0, "1:02:05")])
+def test_timecode(seconds: float | None, shown: str) -> None:
+    assert words.timecode(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(None, "–"), (45.4, "45 s"), (725.0, "12 min 5 s"), (3720.0, "1 h 2 min"), (59.7, "1 min 0 s")]
+)
+def test_spoken_duration(seconds: float | None, shown: str) -> None:
+    assert words.spoken_duration(seconds) == shown
+
+
+def test_measures_name_only_what_is_worth_saying() -> None:
+    measures = {"loudness_change_db": -6.2, "pitch_change_semitones": 0.1, "rate_wps": 3.14, "pause_before_s": 0.4, "overlap_s": None}
+    assert presenting.measures_text(measures) == "−6 dB · 3.1 words/s"
+    assert presenting.measures_text(None) == ""
+
+
+def test_contributions_share_one_scale_around_the_middle() -> None:
+    drawn = {bar.label: (bar.x, bar.width) for bar in presenting.bars({"tone": 2.0, "wording": -1.0, "prior": 0.0})}
+    assert drawn["Tone of voice"] == ("50.00", "49.00")
+    assert drawn["Wording"] == ("25.50", "24.50")
+    assert drawn["Starting point"] == ("50.00", "0.00")
