@@ -33,6 +33,11 @@ class ScoringMode(StrEnum):
     MEASURES = "measures"
     NONE = "none"
 
+    @property
+    def scores_words(self) -> bool:
+        """Whether frustration may be estimated at all, be it from the words alone."""
+        return self in (ScoringMode.FULL, ScoringMode.WORDS)
+
 
 class RoleSource(StrEnum):
     """How a role is known: `manual` is a person's correction and stands above everything else."""
@@ -50,7 +55,6 @@ class Abstention(StrEnum):
     TOO_QUIET = "too_quiet"
     TOO_NOISY = "too_noisy"
     OVERLAP = "overlap"
-    MUSIC = "music"
     ROLE_UNSURE = "role_unsure"
     LANGUAGE_UNSUPPORTED = "language_unsupported"
     LOW_ASR_CONFIDENCE = "low_asr_confidence"
@@ -144,6 +148,8 @@ class VoiceSplit:
     mono: bool
     scorable: bool = True
     notes: tuple[Note, ...] = ()
+    channels: int = 1
+    """Channels that a channel map can speak of: 1 also where the recording's two are the same."""
 
 
 @dataclass(frozen=True, slots=True)

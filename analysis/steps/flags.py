@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 FRUSTRATION_RULE, FRUSTRATION_VERSION = "high_frustration", "high_frustration/1"
 EFFORT_RULE, EFFORT_VERSION = "high_effort", "high_effort/1"
 QUOTES = 3
-SCORED = frozenset({ScoringMode.FULL, ScoringMode.WORDS})
 
 Item = Moment | EffortSign | FrustrationSegment
 
@@ -84,7 +83,7 @@ def find(
 
 def _frustration_flags(state: FlagsState, stretch: FrustrationSegment) -> tuple[Flag, ...]:
     rules, limits = state.config.flags, state.config.segments
-    if state.scoring.mode not in SCORED or stretch.peak < rules.min_peak:
+    if not state.scoring.mode.scores_words or stretch.peak < rules.min_peak:
         return ()
     within = [moment for moment in state.moments if moment.utterance.id in stretch.utterances]
     evidence = Evidence(

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from analysis.config import Config, FuseConfig
     from analysis.values import Cast, EffortSign, PlainMeasures, Scoring, Utterance
 
-SCORED = frozenset({ScoringMode.FULL, ScoringMode.WORDS})
 MOST_LOG_ODDS = 4.5
 """P stays within 1-99 %: nothing here is surer than that, and the parts still add up after rounding."""
 SIGN_WEIGHTS: Mapping[str, float] = {
@@ -174,7 +173,7 @@ def _frustration(state: FuseState, heard: Heard, measures: Measures | None) -> F
 
 def _abstained(state: FuseState, heard: Heard) -> Abstention | None:
     config = state.config.fuse
-    if state.scoring.mode not in SCORED:
+    if not state.scoring.mode.scores_words:
         return Abstention.SCORING_OFF
     if not heard.confirmed:
         return Abstention.ROLE_UNSURE

@@ -55,10 +55,13 @@ def _roles(
     if given.voices:
         return tuple(_given(voice, given.voices, voice.id, RoleSource.MANUAL) for voice in split.voices), ()
     heard = _from_dialogue(split.voices, spoken) if language in cues.LANGUAGES else ()
-    if given.channels and not (split.mono and len(split.voices) > 1):
+    misfit = _misfit(split, given.channels)
+    if given.channels and len(given.channels) <= split.channels and not (split.mono and len(split.voices) > 1):
         told = tuple(_given(voice, given.channels, voice.channel, RoleSource.METADATA) for voice in split.voices)
-        return told, _contradiction(told, heard)
-    return (heard, ()) if heard else (tuple(_unknown(voice.id) for voice in split.voices), _unheard(language, spoken))
+        return told, (*misfit, *_contradiction(told, heard))
+    if heard:
+        return heard, misfit
+    return tuple(_unknown(voice.id) for voice in split.voices), (*misfit, *_unheard(language, spoken))
 
 
 def _given(voice: Voice, parties: tuple[Party, ...], index: int, source: RoleSource) -> Role:
@@ -87,6 +90,15 @@ def _from_dialogue(voices: tuple[Voice, ...], spoken: tuple[Utterance, ...]) -> 
 
 def _evidence(voice: int, spoken: tuple[Utterance, ...]) -> float:
     return agent_log_odds([utterance.text for utterance in spoken if utterance.voice == voice])
+
+
+def _misfit(split: VoiceSplit, channels: tuple[Party, ...]) -> tuple[Note, ...]:
+    """A note where a channel map names another number of parties than the recording has channels that differ."""
+    if not channels or not split.voices or len(channels) == split.channels:
+        return ()
+    named, there = len(channels), f"{split.channels} {'channel' if split.channels == 1 else 'different channels'}"
+    effect = "the rest stays unknown" if named < split.channels else "it was not used"
+    return (Note("channel_map_misfit", f"The channel map names {named} for a recording of {there}, so {effect}; name one for each."),)
 
 
 def _contradiction(told: tuple[Role, ...], heard: tuple[Role, ...]) -> tuple[Note, ...]:

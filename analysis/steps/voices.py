@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -63,24 +63,25 @@ class _Clusters:
 
 def split(recording: Recording, spoken: Speech, diarizer: Diarizer, config: VoicesConfig) -> VoiceSplit:
     """One voice a channel (its id is the channel), or in mono one a speaker, in order of who speaks first; none is without speech."""
-    channel = _mono_channel(recording, spoken, config)
+    channel, distinct = _mono_channel(recording, spoken, config)
     if channel is None:
         voices = (Voice(item.channel, item.channel, item.spans) for item in spoken.channels if item.spans)
-        return VoiceSplit(tuple(voices), mono=False)
-    return _split_mono(recording, channel, spoken.channels[channel].spans, diarizer=diarizer, config=config)
+        return VoiceSplit(tuple(voices), mono=False, channels=distinct)
+    mono = _split_mono(recording, channel, spoken.channels[channel].spans, diarizer=diarizer, config=config)
+    return replace(mono, channels=distinct)
 
 
-def _mono_channel(recording: Recording, spoken: Speech, config: VoicesConfig) -> int | None:
-    """The channel that holds the whole call, or None where the two channels differ."""
+def _mono_channel(recording: Recording, spoken: Speech, config: VoicesConfig) -> tuple[int | None, int]:
+    """The channel that holds the whole call, None where both hold a part of it; and how many channels differ from each other."""
     if recording.channels == 1:
-        return 0
+        return 0, 1
     products = _products(recording)
     powers = np.diag(products) / max(recording.seconds * SAMPLE_RATE, 1.0)
     silent = [bool(powers[item.channel] < SILENT_POWER and not item.spans) for item in spoken.channels]
     if any(silent):
-        return None if all(silent) else silent.index(False)
+        return (None if all(silent) else silent.index(False)), 2
     correlation = abs(products[0, 1]) / np.sqrt(products[0, 0] * products[1, 1])
-    return int(powers.argmax()) if correlation >= config.identical_correlation else None
+    return (int(powers.argmax()), 1) if correlation >= config.identical_correlation else (None, 2)
 
 
 def _products(recording: Recording) -> NDArray[np.float64]:

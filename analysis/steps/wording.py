@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.values import ScoringMode
-
 if TYPE_CHECKING:
     from analysis.ports import WordingModel
     from analysis.values import Cast, Scoring, Transcript, Wording
 
-SCORED = frozenset({ScoringMode.FULL, ScoringMode.WORDS})
-
 
 def score(cast: Cast, transcript: Transcript, *, model: WordingModel, scoring: Scoring) -> dict[int, Wording]:
     """Wording by utterance id, of the confirmed customer in a language the model knows; empty where words may not be scored."""
-    if scoring.mode not in SCORED or cast.customer is None:
+    if not scoring.mode.scores_words or cast.customer is None:
         return {}
     known = [
         utterance

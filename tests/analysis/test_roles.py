@@ -43,7 +43,7 @@ def transcript(lines: tuple[tuple[int, str], ...], language: str = "en") -> Tran
 
 
 def stereo(count: int = 2, *, scorable: bool = True) -> VoiceSplit:
-    return VoiceSplit(tuple(Voice(each, each, ()) for each in range(count)), mono=False, scorable=scorable)
+    return VoiceSplit(tuple(Voice(each, each, ()) for each in range(count)), mono=False, scorable=scorable, channels=2)
 
 
 def mono() -> VoiceSplit:
@@ -119,7 +119,23 @@ def test_a_channel_map_says_nothing_about_two_voices_on_one_channel() -> None:
 
 
 def test_a_short_map_leaves_the_rest_unknown() -> None:
-    assert parties(assign(stereo(), transcript(CALL), GivenParties(channels=(AGENT,)))) == [AGENT, UNKNOWN]
+    cast = assign(stereo(), transcript(CALL), GivenParties(channels=(AGENT,)))
+    assert parties(cast) == [AGENT, UNKNOWN]
+    assert [note.code for note in cast.notes] == ["channel_map_misfit"]
+
+
+@pytest.mark.parametrize("split", [stereo(), mono()], ids=["stereo", "mono"])
+def test_a_map_of_more_channels_than_there_are_is_not_used_and_noted(split: VoiceSplit) -> None:
+    cast = assign(split, transcript(CALL), GivenParties(channels=(CUSTOMER, AGENT, CUSTOMER)))
+    assert {role.source for role in cast.roles} == {RoleSource.DIALOGUE}
+    assert [note.code for note in cast.notes] == ["channel_map_misfit"]
+
+
+def test_a_stereo_map_says_nothing_about_the_one_voice_of_a_mono_recording() -> None:
+    alone = VoiceSplit((Voice(0, 0, ()),), mono=True)
+    small_talk = transcript(((0, "Yes."), (0, "All right.")))
+    assert parties(assign(alone, small_talk, GivenParties(channels=(AGENT, CUSTOMER)))) == [UNKNOWN]
+    assert parties(assign(alone, small_talk, GivenParties(channels=(CUSTOMER,)))) == [CUSTOMER]
 
 
 def test_more_than_two_voices_are_scored_for_nobody() -> None:
