@@ -34,14 +34,20 @@ ENGINES: dict[str, dict[str, str]] = {
 
 
 def engine_class(port: str, name: str) -> Any:
-    """The class behind a port's engine name. Raises AnalysisError naming the known ones."""
+    """The class behind a port's engine name. Raises AnalysisError naming the known ones, or the package that an engine lacks."""
     table = ENGINES[port]
     found = {point.name: point.value for point in entry_points(group=f"callanalytics.engines.{port}")}
     target = table.get(name) or found.get(name)
     if target is None:
         raise AnalysisError(f"unknown {port} engine {name!r}; known are {', '.join([*table, *found])}", permanent=True)
     module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        message = (
+            f"the {port} engine {name!r} needs the Python module {error.name!r}, which is not installed; install the package that holds it"
+        )
+        raise AnalysisError(message, permanent=False) from error
 
 
 def build(config: Config) -> Engines:

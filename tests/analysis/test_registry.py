@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,13 @@ def test_an_unknown_name_is_answered_with_the_known_ones(port: str) -> None:
     with pytest.raises(AnalysisError) as refused:
         registry.engine_class(port, "no-such-engine")
     assert all(name in refused.value.message for name in registry.ENGINES[port])
+
+
+def test_an_engine_whose_package_is_absent_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "analysis.engines.openai_whisper", raising=False)
+    monkeypatch.setitem(sys.modules, "whisper", None)
+    with pytest.raises(AnalysisError, match="'openai-whisper' needs the Python module 'whisper'"):
+        registry.engine_class("transcriber", "openai-whisper")
 
 
 def test_building_with_an_unknown_engine_is_refused() -> None:
