@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from analysis.values import Party
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from analysis.errors import AnalysisError
     from analysis.values import CallAnalysis, EffortSign, Evidence, Flag, Frustration, FrustrationSegment, Moment, Word
 
 SCHEMA = "callanalytics/analysis/1"
+
+NAMED = (Party.AGENT, Party.CUSTOMER)
+"""Parties that numbers of the whole call are given for."""
 
 Document = dict[str, Any]
 """A JSON object: the one place where a plain dict crosses a module border, because JSON is what leaves the platform."""
@@ -70,10 +71,6 @@ def _numbers(record: Any, digits: int = 3) -> Document:
     return {item.name: _rounded(getattr(record, item.name), digits) for item in dataclasses.fields(record)}
 
 
-def _by_party(counts: Mapping[Party, float], digits: int) -> Document:
-    return {party.value: _rounded(counts.get(party, 0), digits) for party in (Party.AGENT, Party.CUSTOMER)}
-
-
 def _parties(analysis: CallAnalysis) -> list[Document]:
     channels = {voice.id: voice.channel for voice in analysis.voices}
     return [
@@ -124,10 +121,10 @@ def _frustration(frustration: Frustration) -> Document:
 def _overall(analysis: CallAnalysis) -> Document:
     measures = analysis.measures
     return {
-        "talk_share": _by_party(measures.talk_share, 3),
+        "talk_share": {party.value: _rounded(measures.talk_share.get(party, 0.0), 3) for party in NAMED},
         "silence_s": _time(measures.silence_s),
         "longest_silence_s": _time(measures.longest_silence_s),
-        "interruptions": _by_party(measures.interruptions, 0),
+        "interruptions": {party.value: measures.interruptions.get(party, 0) for party in NAMED},
     }
 
 

@@ -37,7 +37,7 @@ def render(document: Document) -> str:
     )
     environment.filters.update(clock=clock, percent=percent, bar=_contribution_width)
     return environment.get_template("report.html").render(
-        call=document, bars=_bars(document), shades=_shades(document), points=_points(document), lanes=LANES, width=WIDTH
+        call=document, bars=_bars(document), shades=_shades(document), points=_points(document), width=WIDTH
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.document import SCHEMA, to_document, to_error
 from analysis.errors import AnalysisError
+from analysis.values import Party
 from tests.analysis import made
 
 TOP = {
@@ -27,6 +28,12 @@ def test_every_key_is_there() -> None:
     assert set(document) == TOP
     assert all(set(item) == UTTERANCE for item in document["utterances"])
     assert document["schema"] == SCHEMA == "callanalytics/analysis/1"
+
+
+def test_counts_are_whole_numbers() -> None:
+    measures = dataclasses.replace(made.analysis().measures, interruptions={Party.AGENT: 1, Party.CUSTOMER: 3})
+    counts = to_document(dataclasses.replace(made.analysis(), measures=measures))["measures"]["interruptions"]
+    assert json.dumps(counts) == '{"agent": 1, "customer": 3}'
 
 
 def test_it_survives_strict_json() -> None:
