@@ -110,7 +110,7 @@ class MeasuresConfig:
 @dataclass(frozen=True, slots=True)
 class ToneConfig:
     min_speech_s: float = 0.8
-    """Under a second an utterance holds too few frames for a steady mean."""
+    """A shorter utterance holds too few frames for a steady mean."""
     min_snr_db: float = 5.0
     max_overlap_share: float = 0.5
     min_loudness_db: float = -55.0
@@ -205,7 +205,7 @@ class Config:
 def load(path: Path) -> Config:
     """Read a TOML file over the defaults. Raises AnalysisError on a broken file, an unknown section or key, or a wrong type."""
     try:
-        sections = tomllib.loads(path.read_text())
+        sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AnalysisError(f"{path}: not a readable TOML configuration ({error})", permanent=True) from error
     config: Config = _replaced(Config(), sections, str(path))

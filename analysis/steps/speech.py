@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analysis.config import SpeechConfig
-    from analysis.ports import SpeechDetector, SpeechStream
+    from analysis.ports import Progress, SpeechDetector, SpeechStream
     from analysis.values import FloatArray, Recording
 
 BLOCK_S = 60.0
@@ -33,10 +33,6 @@ MIN_LEVEL_HOPS = 8
 """Hops that a level must rest on (0.25 s)."""
 
 EMPTY = np.zeros(0, np.float32)
-
-
-class Progress(Protocol):
-    def __call__(self, step: str, fraction: float) -> None: ...
 
 
 @dataclass(slots=True)
