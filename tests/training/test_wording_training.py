@@ -17,7 +17,7 @@ from training.sentences import Embedder, Sentence, read_goemotions, read_phrases
 if TYPE_CHECKING:
     from pathlib import Path
 
-FEW = 700
+FEW = 400
 STRENGTHS = (0.003, 0.03)
 
 
@@ -33,7 +33,7 @@ def few(data: Path, embedder: Embedder) -> wording.Examples:
 
 @pytest.fixture(scope="module")
 def held(data: Path, embedder: Embedder) -> wording.Examples:
-    return wording.examples(read_goemotions(data / "text" / "goemotions", "dev")[:500], [1.0] * 500, embedder)
+    return wording.examples(read_goemotions(data / "text" / "goemotions", "dev")[:300], [1.0] * 300, embedder)
 
 
 def test_a_small_share_of_the_text_already_teaches(few: wording.Examples, held: wording.Examples) -> None:
