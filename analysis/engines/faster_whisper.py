@@ -29,10 +29,12 @@ _FRAME = 320
 """Samples of one encoder frame: a hop of 160, then a convolution of stride 2."""
 _MEL_HOP = 160
 _MAX_TOKENS = 224
-"""Longest text of one window, half of the decoder's context (Radford et al. 2022, as in OpenAI's decoder)."""
+"""Longest text of one window, half of the decoder's context (as in OpenAI's decoder). CTranslate2 halves the `max_length` it is given."""
 _RETRY_BEAM = 5
 _RETRY_NGRAM = 4
 """A window whose text runs in a loop is decoded once more under a ban on repeated 4-grams: deterministic, where sampling is not."""
+_MAX_HOLE_S = 2.0
+"""Over clean reading the longest word or gap of a window is 1.5 s; where a phrase was left out it is 2.8 s and more (bench/asr.py)."""
 _MAX_MEDIAN_S = 0.7
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
@@ -111,7 +113,7 @@ class FasterWhisperTranscriber:
         results = self._model.model.generate(
             _view(encoded),
             [prompt] * len(encoded),
-            max_length=len(prompt) + _MAX_TOKENS,
+            max_length=2 * _MAX_TOKENS,
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
             return_no_speech_prob=True,
             **options,
@@ -120,14 +122,28 @@ class FasterWhisperTranscriber:
 
     def _transcript(self, tokenizer: Tokenizer, heard: FloatArray, found: _Generated, *, seconds: float, keep: bool) -> WindowTranscript:
         tokens, no_speech = found
-        mel_frames = min(int(np.ceil(seconds * SAMPLE_RATE / _MEL_HOP)), heard.shape[0] * 2)
-        aligned = self._model.find_alignment(tokenizer, [tokens], _view([heard]), [mel_frames])[0] if tokens else []
+        aligned = self._without_holes(tokenizer, heard, tokens, seconds)
         confidence = _confidence(aligned)
         _shorten_at_sentence_ends(aligned)
         merge_punctuations(aligned, _PREPENDED, _APPENDED)
         words = tuple(_word(word, seconds) for word in aligned if word["word"].strip())
         frames = heard[: int(np.ceil(seconds * self.frame_rate))].astype(np.float32) if keep else None
         return WindowTranscript(words=words, confidence=confidence, no_speech=float(no_speech), frames=frames)
+
+    def _without_holes(self, tokenizer: Tokenizer, heard: FloatArray, tokens: list[int], seconds: float) -> list[dict[str, Any]]:
+        """The words with their times. A window holds little but speech, so a long hole is a phrase that was run past: search wider."""
+        aligned = self._aligned(tokenizer, heard, tokens, seconds)
+        if self._config.beam >= _RETRY_BEAM or _longest_hole(aligned, seconds) <= _MAX_HOLE_S:
+            return aligned
+        again = self._decode([heard], tokenizer, beam_size=_RETRY_BEAM)[0][0]
+        return min(aligned, self._aligned(tokenizer, heard, again, seconds), key=lambda words: _longest_hole(words, seconds))
+
+    def _aligned(self, tokenizer: Tokenizer, heard: FloatArray, tokens: list[int], seconds: float) -> list[dict[str, Any]]:
+        mel_frames = min(int(np.ceil(seconds * SAMPLE_RATE / _MEL_HOP)), heard.shape[0] * 2)
+        found: list[list[dict[str, Any]]] = (
+            self._model.find_alignment(tokenizer, [tokens], _view([heard]), [mel_frames]) if tokens else [[]]
+        )
+        return found[0]
 
 
 _Generated = tuple[list[int], float]
@@ -170,6 +186,12 @@ def _likeliest(detected: Sequence[Sequence[tuple[str, float]]]) -> tuple[str, fl
             total[token[2:-2]] = total.get(token[2:-2], 0.0) + probability / len(detected)
     language = max(sorted(total), key=lambda code: total[code])
     return language, float(total[language])
+
+
+def _longest_hole(aligned: Sequence[dict[str, Any]], seconds: float) -> float:
+    """The longest time that one word takes, or that lies before, between or after words."""
+    borders = [0.0, *(float(time) for word in aligned for time in (word["start"], word["end"])), seconds]
+    return max(after - before for before, after in itertools.pairwise(borders))
 
 
 def _confidence(aligned: Sequence[dict[str, Any]]) -> float:
