@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from django.db import InterfaceError, OperationalError, connection
+
 from analysis import pipeline, playback
 from analysis.errors import AnalysisError
 from analysis.steps import decode
-from callanalytics.calls import files, lease, mapping, storing
+from callanalytics.calls import files, lease, mapping, queueing, storing
 from callanalytics.calls.models import Call, CallStatus
-from worker import runtime
+from worker import runtime, stopping
 from worker.holding import Hold, LeaseLostError
 
 if TYPE_CHECKING:
@@ -23,11 +26,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from analysis.ports import Progress
-    from analysis.values import Recording
+    from analysis.values import CallAnalysis, Recording
+    from callanalytics.calls.models import AnalysisRun
 
 log = logging.getLogger(__name__)
 
-STOPPED = "The worker was stopped while it analysed the call."
+STORE_AGAIN_AFTER_S = (2.0, 5.0, 15.0, 30.0)
+"""A database that restarts must not cost the work of minutes or hours; the lease outlasts these waits."""
+
 UNEXPECTED = "The analysis stopped on an error of its own ({kind}: {text}). The worker's log has the details."
 
 
@@ -40,6 +46,9 @@ def call_attempt(call_id: UUID, *, listener: Progress | None = None) -> str | No
 
     May run twice: only the holder of the lease stores. Raises AttemptFailedError after recording an error that nobody foresaw.
     """
+    if stopping.is_asked():
+        queueing.enqueue(call_id)
+        return None
     token = uuid4()
     call = lease.call_claim(call_id, token)
     if call is None:
@@ -53,14 +62,14 @@ def call_attempt(call_id: UUID, *, listener: Progress | None = None) -> str | No
             _cleared(call)
             return None
         except AnalysisError as error:
-            return _failed(hold, error.message, permanent=error.permanent)
+            return _failed(call, hold, error.message, permanent=error.permanent)
         except Exception as error:
             log.exception("call %s failed", call.id)
             text = str(error).strip().partition("\n")[0]
-            _failed(hold, UNEXPECTED.format(kind=type(error).__name__, text=text), permanent=False)
+            _failed(call, hold, UNEXPECTED.format(kind=type(error).__name__, text=text), permanent=False)
             raise AttemptFailedError(f"call {call.id}: {text}") from error
         except BaseException:
-            _failed(hold, STOPPED, permanent=False)
+            hold.give_back()
             raise
 
 
@@ -80,9 +89,21 @@ def _analyzed(call: Call, hold: Hold, listener: Progress | None) -> str | None:
             progress=progress,
         )
     hold.check()
-    if storing.analysis_store(call.id, hold.token, analysis) is None:
+    if _stored(hold, analysis) is None:
         raise LeaseLostError(f"call {call.id} was taken away, or restricted, before its analysis was stored")
     return CallStatus.DONE
+
+
+def _stored(hold: Hold, analysis: CallAnalysis) -> AnalysisRun | None:
+    for wait in STORE_AGAIN_AFTER_S:
+        try:
+            return storing.analysis_store(hold.call_id, hold.token, analysis)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("call %s: the database took no analysis, asked again in %.0f s: %s", hold.call_id, wait, error)
+            connection.close()
+            time.sleep(wait)
+            hold.check()
+    return storing.analysis_store(hold.call_id, hold.token, analysis)
 
 
 def _advance(hold: Hold, listener: Progress | None, step: str, fraction: float) -> None:
@@ -106,8 +127,11 @@ def _placed(target: Path, hold: Hold) -> Iterator[Path]:
         hold.check()
 
 
-def _failed(hold: Hold, message: str, *, permanent: bool) -> str | None:
-    return lease.call_fail(hold.call_id, hold.token, message, permanent=permanent)
+def _failed(call: Call, hold: Hold, message: str, *, permanent: bool) -> str | None:
+    status = lease.call_fail(hold.call_id, hold.token, message, permanent=permanent)
+    if status is None:
+        _cleared(call)
+    return status
 
 
 def _cleared(call: Call) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from callanalytics.calls import lease
+from worker import stopping
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
+"""How soon a worker that is asked to stop gives its call back. It happens here, because the work may be deep in a model for seconds."""
+
+STOPPED = "The worker was stopped while it analysed the call; the next one starts on it again."
 
 
 class LeaseLostError(Exception):
@@ -47,22 +52,48 @@ class Hold:
             raise LeaseLostError(f"call {self.call_id} was taken away")
 
     def report(self, step: str, done: float) -> None:
-        """Write where the analysis is, `done` in 0-1, at most once a second. Raises LeaseLostError once the lease is gone."""
+        """Write where the analysis is, `done` in 0-1, at most once a second. Raises LeaseLostError once the lease is gone.
+
+        A database that does not answer costs the report, not the work: the lease has a thread of its own.
+        """
         self.check()
         now = time.monotonic()
         if now - self._reported_at < REPORT_EVERY_S:
             return
         self._reported_at = now
-        if not lease.progress_report(self.call_id, self.token, step=step, percent=100 * done):
+        try:
+            held = lease.progress_report(self.call_id, self.token, step=step, percent=100 * done)
+        except DatabaseError as error:
+            log.warning("call %s: its progress could not be written: %s", self.call_id, error)
+            connection.close()
+            return
+        if not held:
             self._lost.set()
             self.check()
 
+    def give_back(self) -> None:
+        """Return the call to the queue as if it had not been tried; from here on the lease is lost."""
+        self._lost.set()
+        lease.call_give_back(self.call_id, self.token, STOPPED)
+
     def _renew(self) -> None:
         try:
-            while not self._done.wait(settings.LEASE_RENEW_S) and self._renewed():
-                pass
+            self._keep()
+        except DatabaseError as error:
+            log.warning("call %s could not be given back, its lease will run out: %s", self.call_id, error)
         finally:
             connection.close()
+
+    def _keep(self) -> None:
+        due = time.monotonic() + settings.LEASE_RENEW_S
+        while not self._done.wait(min(LOOK_EVERY_S, settings.LEASE_RENEW_S)):
+            if stopping.is_asked():
+                self.give_back()
+                return
+            if time.monotonic() >= due:
+                if not self._renewed():
+                    return
+                due = time.monotonic() + settings.LEASE_RENEW_S
 
     def _renewed(self) -> bool:
         """False where the lease is gone. A database that does not answer is asked again: the lease outlasts three such turns."""

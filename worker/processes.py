@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_S = 5.0
-"""How long a process may take to finish by itself. A call that is being analysed then goes back to the queue by its lease."""
+"""How long a process may take to finish by itself. The worker gives the calls that it analyses back to the queue in the first second."""
 LOG_TAIL = 15
 
 

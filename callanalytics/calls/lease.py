@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from callanalytics.calls import queueing
 from callanalytics.calls.models import Call, CallStatus
 from callanalytics.events.services import event_record
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     from django.db.models import QuerySet
+    from django.db.models.expressions import CombinedExpression
 
     from callanalytics.people.models import User
 
@@ -47,15 +47,14 @@ FRESH = {
 
 def call_claim(call_id: UUID, token: UUID) -> Call | None:
     """Take a queued call for one worker; None where another has it, or it is not due, or it is gone. Counts an attempt."""
-    now = timezone.now()
     taken = (
-        _due(now)
+        _due()
         .filter(id=call_id)
         .update(
             status=CallStatus.RUNNING,
             attempts=F("attempts") + 1,
             lease_token=token,
-            lease_until=_lease_end(now),
+            lease_until=_from_now(settings.LEASE_S),
             next_attempt_at=None,
             step="",
             percent=0,
@@ -67,13 +66,13 @@ def call_claim(call_id: UUID, token: UUID) -> Call | None:
 
 def lease_renew(call_id: UUID, token: UUID) -> bool:
     """Keep a claimed call for another LEASE_S; False where it was taken away, and the worker must stop."""
-    return _held(call_id, token).update(lease_until=_lease_end(timezone.now())) == 1
+    return _held(call_id, token).update(lease_until=_from_now(settings.LEASE_S)) == 1
 
 
 def progress_report(call_id: UUID, token: UUID, *, step: str, percent: float) -> bool:
     """Say where the analysis is, and renew its lease; False where that was lost."""
     whole = min(100, max(0, int(percent)))
-    return _held(call_id, token).update(step=step, percent=whole, lease_until=_lease_end(timezone.now())) == 1
+    return _held(call_id, token).update(step=step, percent=whole, lease_until=_from_now(settings.LEASE_S)) == 1
 
 
 def call_fail(call_id: UUID, token: UUID, message: str, *, permanent: bool) -> str | None:
@@ -87,15 +86,26 @@ def call_fail(call_id: UUID, token: UUID, message: str, *, permanent: bool) -> s
     return CallStatus.QUEUED if again else CallStatus.FAILED
 
 
+def call_give_back(call_id: UUID, token: UUID, why: str) -> bool:
+    """Return a claimed call to the queue at once, with its attempt not counted; False where the lease was lost before."""
+    with transaction.atomic():
+        call = _held(call_id, token).select_related("team").select_for_update(of=("self",)).first()
+        if call is None:
+            return False
+        Call.objects.filter(id=call_id).update(**FRESH | {"attempts": F("attempts") - 1, "reason": why})
+        event_record(type="call.delayed", subject=call_id, team=call.team, payload={"reason": why, "attempt": call.attempts})
+        queueing.enqueue(call_id)
+    return True
+
+
 def call_requeue_expired() -> int:
     """The sweeper: calls whose worker went silent go back to the queue or fail with their reason; what waits is announced again.
 
     Returns how many leases had run out. Safe to run anywhere, any number of times.
     """
-    now = timezone.now()
-    expired = list(Call.objects.filter(status=CallStatus.RUNNING, lease_until__lt=now).values_list("id", "lease_token"))
-    returned = sum(_give_up(call_id, token, now) for call_id, token in expired if token is not None)
-    _nudge(now)
+    expired = list(Call.objects.filter(status=CallStatus.RUNNING, lease_until__lt=Now()).values_list("id", "lease_token"))
+    returned = sum(_give_up(call_id, token) for call_id, token in expired if token is not None)
+    _nudge()
     return returned
 
 
@@ -106,10 +116,10 @@ def call_requeue(call: Call, *, actor: User | None, why: str) -> None:
     queueing.enqueue(call.id)
 
 
-def _give_up(call_id: UUID, token: UUID, now: datetime) -> bool:
+def _give_up(call_id: UUID, token: UUID) -> bool:
     """One expired lease; False where its worker came back or another sweeper was faster."""
     with transaction.atomic():
-        call = _held(call_id, token).filter(lease_until__lt=now).select_for_update().first()
+        call = _held(call_id, token).filter(lease_until__lt=Now()).select_for_update().first()
         if call is None:
             return False
         again = call.attempts < settings.MAX_ATTEMPTS
@@ -127,31 +137,32 @@ def _settle_attempt(call: Call, message: str, *, again: bool) -> None:
         status=CallStatus.QUEUED if again else CallStatus.FAILED,
         reason=message[:500],
         percent=0,
-        next_attempt_at=timezone.now() + timedelta(seconds=wait) if again else None,
+        next_attempt_at=_from_now(wait) if again else None,
         nudged_at=None,
     )
     kind = "call.delayed" if again else "call.failed"
     event_record(type=kind, subject=call.id, team=call.team, payload={"reason": message[:500], "attempt": call.attempts})
 
 
-def _nudge(now: datetime) -> None:
+def _nudge() -> None:
     """Announce queued calls that are due and were not announced lately."""
-    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=now - timedelta(seconds=NUDGE_AFTER_S))
+    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=_from_now(-NUDGE_AFTER_S))
     # A call that was only just made has its own message on the way.
-    fresh = Q(nudged_at__isnull=True, attempts=0, created_at__gt=now - timedelta(seconds=settings.LEASE_RENEW_S))
-    waiting = list(_due(now).filter(stale).exclude(fresh).order_by("created_at").values_list("id", flat=True)[:NUDGES_A_SWEEP])
-    Call.objects.filter(id__in=waiting).update(nudged_at=now)
+    fresh = Q(nudged_at__isnull=True, attempts=0, created_at__gt=_from_now(-settings.LEASE_RENEW_S))
+    waiting = list(_due().filter(stale).exclude(fresh).order_by("created_at").values_list("id", flat=True)[:NUDGES_A_SWEEP])
+    Call.objects.filter(id__in=waiting).update(nudged_at=Now())
     for call_id in waiting:
         queueing.enqueue(call_id)
 
 
-def _due(now: datetime) -> QuerySet[Call]:
-    return Call.objects.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now), status=CallStatus.QUEUED)
+def _due() -> QuerySet[Call]:
+    return Call.objects.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=Now()), status=CallStatus.QUEUED)
 
 
 def _held(call_id: UUID, token: UUID) -> QuerySet[Call]:
     return Call.objects.filter(id=call_id, status=CallStatus.RUNNING, lease_token=token)
 
 
-def _lease_end(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.LEASE_S)
+def _from_now(seconds: float) -> CombinedExpression:
+    """By the database's clock: those of the machines that claim and sweep may differ by more than a lease lasts."""
+    return Now() + timedelta(seconds=seconds)

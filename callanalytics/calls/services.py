@@ -4,7 +4,15 @@ from callanalytics.calls.corrections import call_objection_set, call_retry, call
 from callanalytics.calls.files import peaks_path, playback_path, recording_path, replaced_atomically
 from callanalytics.calls.flagging import flag_judge, flag_retract
 from callanalytics.calls.ingest import Ingested, NewCall, call_ingest
-from callanalytics.calls.lease import call_claim, call_fail, call_requeue, call_requeue_expired, lease_renew, progress_report
+from callanalytics.calls.lease import (
+    call_claim,
+    call_fail,
+    call_give_back,
+    call_requeue,
+    call_requeue_expired,
+    lease_renew,
+    progress_report,
+)
 from callanalytics.calls.mapping import GivenOptions, call_options
 from callanalytics.calls.storing import analysis_store
 
@@ -15,6 +23,7 @@ __all__ = [
     "analysis_store",
     "call_claim",
     "call_fail",
+    "call_give_back",
     "call_ingest",
     "call_objection_set",
     "call_options",

@@ -11,7 +11,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from callanalytics.calls.models import Call, CallStatus
-from callanalytics.calls.services import call_claim, call_fail, call_requeue_expired, call_retry, lease_renew, progress_report
+from callanalytics.calls.services import (
+    call_claim,
+    call_fail,
+    call_give_back,
+    call_requeue_expired,
+    call_retry,
+    lease_renew,
+    progress_report,
+)
 from callanalytics.errors import ApplicationError
 from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
@@ -42,6 +50,30 @@ def test_a_call_is_claimed_once(world: World) -> None:
 
 def test_a_call_that_is_gone_is_not_claimed(world: World) -> None:
     assert call_claim(uuid4(), uuid4()) is None
+
+
+def test_clocks_of_machines_may_differ(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = factories.queued_call(world.billing)
+    true = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: true() - timedelta(hours=1))
+    token = factories.claimed(call)
+    monkeypatch.setattr(timezone, "now", lambda: true() + timedelta(hours=1))
+    assert call_requeue_expired() == 0
+    assert lease_renew(call.id, token)
+
+
+def test_a_call_that_is_given_back_is_due_at_once_with_its_attempt(
+    world: World, nudged: list[str], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    call = factories.queued_call(world.billing)
+    token = factories.claimed(call)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert call_give_back(call.id, token, "The worker was stopped.")
+    assert nudged == [str(call.id)]
+    assert not call_give_back(call.id, token, "again")
+    call.refresh_from_db()
+    assert (call.status, call.attempts, call.reason) == (CallStatus.QUEUED, 0, "The worker was stopped.")
+    factories.claimed(call)
 
 
 def test_progress_is_shown_and_renews_the_lease(world: World) -> None:

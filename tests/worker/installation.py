@@ -52,6 +52,11 @@ class Installation:
             os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
 
+    def stop(self, worker: subprocess.Popen[bytes]) -> None:
+        """As a deployment does it, and Ctrl-C in the demo."""
+        worker.terminate()
+        worker.wait(PATIENCE_S)
+
     def kill_children(self, worker: subprocess.Popen[bytes]) -> None:
         """Only the processes of its pool, as the kernel does when memory runs out."""
         found = subprocess.run(["pgrep", "-P", str(worker.pid)], capture_output=True, text=True, check=True, timeout=10)

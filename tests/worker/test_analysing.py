@@ -10,15 +10,16 @@ from uuid import uuid4
 
 import av
 import pytest
+from django.db import OperationalError
 
 from analysis.errors import AnalysisError
-from callanalytics.calls import files, lease
+from callanalytics.calls import files, lease, storing
 from callanalytics.calls.models import AnalysisRun, Call
 from callanalytics.calls.queueing import CALL_ANALYZE
 from callanalytics.privacy.services import call_erase
 from tests.contact_center import ingested
 from tests.worker.installation import ROOT
-from worker import analysing, holding, runtime, tasks
+from worker import analysing, holding, runtime, stopping, tasks
 from worker.analysing import AttemptFailedError, call_attempt
 
 if TYPE_CHECKING:
@@ -170,7 +171,57 @@ def test_a_worker_that_is_stopped_gives_the_call_back(center: Center, real: Engi
     replaced(monkeypatch, real, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         call_attempt(call.id)
-    assert state(call)[::2] == ("queued", analysing.STOPPED)
+    assert state(call) == ("queued", 0, holding.STOPPED)
+
+
+def test_a_call_goes_back_at_once_when_its_worker_is_asked_to_stop_in_a_long_step(
+    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = ingested(center, SAMPLE)
+    given_back: list[Any] = []
+
+    def long_step() -> None:
+        monkeypatch.setattr(stopping, "is_asked", lambda: True)
+        threading.Event().wait(3 * holding.LOOK_EVERY_S)
+        given_back.append(state(call))
+
+    replaced(monkeypatch, real, long_step)
+    assert call_attempt(call.id) is None
+    assert given_back == [("queued", 0, holding.STOPPED)]
+    assert not AnalysisRun.objects.exists()
+    assert (call.lease_token, call.next_attempt_at) == (None, None)
+
+
+def test_a_worker_that_is_asked_to_stop_takes_no_call_and_announces_it_again(center: Center, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, told = ingested(center), []
+    monkeypatch.setattr("callanalytics.calls.queueing._send", lambda *arguments: told.append(arguments))
+    monkeypatch.setattr(stopping, "is_asked", lambda: True)
+    assert call_attempt(call.id) is None
+    assert state(call)[:2] == ("queued", 0)
+    assert told == [(CALL_ANALYZE, str(call.id))]
+
+
+def test_a_database_that_is_away_for_a_moment_costs_neither_progress_nor_the_finished_analysis(
+    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = [OperationalError("server closed the connection")] * 2
+    report, store = lease.progress_report, storing.analysis_store
+
+    def no_report(*args: Any, **kwargs: Any) -> bool:
+        monkeypatch.setattr(lease, "progress_report", report)
+        raise away[0]
+
+    def no_store(*args: Any) -> Any:
+        if away:
+            raise away.pop()
+        return store(*args)
+
+    monkeypatch.setattr(lease, "progress_report", no_report)
+    monkeypatch.setattr(storing, "analysis_store", no_store)
+    monkeypatch.setattr(analysing, "STORE_AGAIN_AFTER_S", (0.0, 0.0))
+    call = ingested(center)
+    assert call_attempt(call.id) == "done"
+    assert (away, state(call)) == ([], ("done", 1, ""))
 
 
 def test_a_worker_that_lost_its_lease_stores_nothing(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +243,20 @@ def test_a_call_erased_while_it_is_analysed_leaves_nothing(
 ) -> None:
     call = ingested(center)
     replaced(monkeypatch, real, lambda: call_erase(user=center.users["owner"], call_id=call.id, reason="asked"))
+    assert call_attempt(call.id) is None
+    assert [file for file in media.rglob("*") if file.is_file()] == []
+
+
+def test_a_call_erased_before_its_analysis_fails_leaves_nothing(
+    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch, media: Path
+) -> None:
+    call = ingested(center)
+
+    def erased_and_failed() -> None:
+        call_erase(user=center.users["owner"], call_id=call.id, reason="asked")
+        raise AnalysisError("no memory", permanent=False)
+
+    replaced(monkeypatch, real, erased_and_failed)
     assert call_attempt(call.id) is None
     assert [file for file in media.rglob("*") if file.is_file()] == []
 

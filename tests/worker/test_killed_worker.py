@@ -1,4 +1,4 @@
-"""A real worker process, killed in the middle of a call: the call comes back by its row and is done once."""
+"""A real worker process, killed or stopped in the middle of a call: the call comes back by its row and is done once."""
 
 from __future__ import annotations
 
@@ -41,3 +41,21 @@ def test_a_call_whose_worker_is_killed_is_analysed_once_by_the_next(tmp_path: Pa
         ]
         assert len(list((tmp_path / "media" / "documents").rglob("*.json.gz"))) == 1
         assert len(list(tmp_path.glob("callanalytics-spool-*"))) == 1, "the next worker removes what the killed one left"
+
+
+def test_a_call_whose_worker_is_stopped_goes_back_at_once_and_is_analysed_by_the_next(tmp_path: Path) -> None:
+    with Installation(tmp_path) as site:
+        site.manage("analyze", SAMPLE, "--enqueue", "--channels", "agent,customer")
+        stopped = site.worker()
+        site.until(STATE, lambda row: row[1] == "transcribe")
+        stopped.terminate()
+        status, _, attempts, reason, token = site.until(STATE, lambda row: row[0] == "queued", timeout_s=5)
+        assert (status, attempts, token) == ("queued", 0, None)
+        assert reason.startswith("The worker was stopped")
+        site.stop(stopped)
+        assert not list(tmp_path.glob("callanalytics-spool-*")), "its spool goes with it"
+
+        site.worker()
+        done = site.until(STATE, lambda row: row[0] in ("done", "failed"))
+        assert (done[0], done[2]) == ("done", 1)
+        assert site.sql("SELECT count(*), sum(current) FROM calls_analysisrun") == [(1, 1)]

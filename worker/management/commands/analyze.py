@@ -126,7 +126,7 @@ def _followed(call: Call) -> Call:
     with CallBars(call.file_name) as bars:
         while True:
             now = Call.objects.get(id=call.id)
-            if now.status in ENDED or (now.status == CallStatus.QUEUED and now.reason):
+            if now.status in ENDED or (now.status == CallStatus.QUEUED and now.next_attempt_at):
                 return now
             bars.show(now.step, now.percent)
             time.sleep(POLL_S)
