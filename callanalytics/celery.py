@@ -18,8 +18,8 @@ QUEUES = ("analysis", "analysis.gpu", "delivery", "maintenance")
 LONGEST_TASK_S = 12 * 3600
 """Redis hands a message out again after this: longer than any call takes (4 h of audio at a third of its length, and slow neighbours)."""
 
-SWEEP = "worker.calls_sweep"
-SWEEP_EVERY_S = 15.0
+SWEEPS = {"worker.calls_sweep": 15.0, "worker.files_sweep": 3600.0}
+"""Tasks that run by the clock, and every how many seconds."""
 
 
 def _transport_options(url: str, folder: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def _application() -> Celery:
         worker_proc_alive_timeout=180,
         beat_schedule_filename=str(settings.CALLANALYTICS_HOME / "beat-schedule"),
         # A sweep that waited through the next one is not worth running.
-        beat_schedule={"sweep": {"task": SWEEP, "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S}}},
+        beat_schedule={task: {"task": task, "schedule": every, "options": {"expires": every}} for task, every in SWEEPS.items()},
     )
     application.autodiscover_tasks(["worker"])
     return application

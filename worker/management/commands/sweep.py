@@ -1,4 +1,4 @@
-"""`callanalytics sweep`: what the clock does every few seconds, once and by hand."""
+"""`callanalytics sweep`: what the clock does every few seconds and hours, once and by hand."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from callanalytics.calls.lease import call_requeue_expired
+from callanalytics.calls.leftovers import FOLDERS, leftovers_remove
 
 
 class Command(BaseCommand):
-    help = "Take back calls whose worker went silent, and announce those that wait unheard."
+    help = "Take back calls whose worker went silent, announce those that wait unheard, and remove files that belong to no call."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         returned = call_requeue_expired()
         self.stdout.write(f"{returned} {'call' if returned == 1 else 'calls'} taken back from workers that went silent.")
+        removed = leftovers_remove(FOLDERS)
+        self.stdout.write(f"{removed} {'file' if removed == 1 else 'files'} removed that belonged to no call.")
