@@ -96,8 +96,8 @@ def _shaded(flags: Iterable[Flag]) -> list[tuple[float, float]]:
 
 
 def _ordered(flags: Iterable[Flag]) -> list[Flag]:
-    """Withdrawn flags last, the others in order of time."""
-    return sorted(flags, key=lambda flag: (flag.status == FlagStatus.RETRACTED, flag.start))
+    """In order of time, those for effort after those for frustration, withdrawn ones last."""
+    return sorted(flags, key=lambda flag: (flag.status == FlagStatus.RETRACTED, flag.rule == presenting.EFFORT_RULE, flag.start))
 
 
 def _lanes(utterances: Sequence[Utterance], document: dict[str, Any]) -> tuple[Lane, ...]:

@@ -60,7 +60,7 @@ def frustration_over_time(
         dragmode=False,
         shapes=shapes,
         xaxis={
-            "unifiedhovertitle": {"text": "%{customdata}"},
+            "unifiedhovertitle": {"text": "Customer"},
             "range": [0, seconds],
             "fixedrange": True,
             "showgrid": False,
@@ -122,7 +122,7 @@ def _line(role: str, values: list[float | None], at: list[float], stamps: list[s
         connectgaps=False,
         line={"width": 3 if role == "frustration" else 1.75, "dash": dash},
         marker={"size": 7 if role == "frustration" else 4},
-        hovertemplate=f"{name} %{{y:.0%}}<extra></extra>",
+        hovertemplate=f"{name} %{{y:.0%}} at %{{customdata}}<extra></extra>",
     )
 
 

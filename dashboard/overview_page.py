@@ -144,7 +144,11 @@ def _trend_summary(found: Frustration, days: int) -> str:
 
 def _bars(counts: Sequence[Counted], table: str) -> tuple[Bar, ...]:
     top = max((entry.count for entry in counts), default=1)
-    return tuple(Bar(entry.name, plain(entry.name, table), entry.count, entry.count / top) for entry in counts)
+    return tuple(Bar(entry.name, _capital(plain(entry.name, table)), entry.count, entry.count / top) for entry in counts)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _states(found: Overview) -> tuple[Bar, ...]:

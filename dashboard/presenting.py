@@ -131,7 +131,9 @@ def measures_text(measures: Mapping[str, Any] | None) -> str:
 
 
 def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
-    evidence = flag.evidence
+    """The signs of an effort flag are its quotes; its score is not what it was raised for."""
+    evidence, effort_only = flag.evidence, flag.rule == EFFORT_RULE
+    quotes = [] if effort_only else evidence.get("quotes", [])
     clip = evidence.get("clip") or {"start": max(0.0, flag.start - CLIP_MARGIN_S), "end": flag.end + CLIP_MARGIN_S}
     change = evidence.get("change")
     return Card(
@@ -147,11 +149,11 @@ def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
         end=flag.end,
         clip_start=clip["start"],
         clip_end=clip["end"],
-        peak=None if flag.rule == EFFORT_RULE else flag.peak,
-        quotes=tuple(_quoted(quote) for quote in evidence.get("quotes", [])),
+        peak=None if effort_only else flag.peak,
+        quotes=tuple(map(_quoted, quotes)),
         changes=tuple(_changes(change)),
         baseline_s=(change or {}).get("baseline_s") or 0.0,
-        contributions=() if flag.rule == EFFORT_RULE else tuple(bars(_peak_contributions(evidence.get("quotes", [])))),
+        contributions=tuple(bars(_peak_contributions(quotes))),
         effort=tuple(sign(entry) for entry in evidence.get("effort", [])),
         thresholds=tuple((name.replace("_", " "), value) for name, value in evidence.get("thresholds", {}).items()),
         verdicts=verdicts,
