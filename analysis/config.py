@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,25 @@ from typing import TYPE_CHECKING, Any
 from analysis.errors import AnalysisError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "batch": (1, 256),
+    "beam": (1, 20),
+    "window_s": (0.4, 30.0),
+    "hop_s": (0.05, 30.0),
+    "utterance_max_s": (1.0, 30.0),
+    "max_windows": (10, 10_000),
+    "min_windows": (4, 10_000),
+    "baseline_prior_s": (0.1, math.inf),
+    "effort_half_life_s": (0.1, math.inf),
+    "context_half_life_s": (0.1, math.inf),
+    "tone_prior": (0.001, 0.999),
+    "wording_prior": (0.001, 0.999),
+}
+"""Least and most of what a run divides or steps by, and of Whisper's window, by key; every other number only has to be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +222,7 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file over the defaults. Raises AnalysisError on a broken file, an unknown section or key, or a wrong type."""
+    """Read a TOML file over the defaults. Raises AnalysisError on a broken file, an unknown section or key, a wrong type or a number out of `LIMITS`."""
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -222,8 +241,16 @@ def _replaced(base: Any, values: dict[str, Any], where: str) -> Any:
                 raise AnalysisError(f"{where}: {key} must be a section", permanent=True)
             known[key] = _replaced(known[key], value, f"{where} [{key}]")
         else:
-            known[key] = _typed(known[key], value, f"{where}: {key}")
+            known[key] = _limited(key, _typed(known[key], value, f"{where}: {key}"), where)
     return type(base)(**known)
+
+
+def _limited(key: str, value: Any, where: str) -> Any:
+    least, most = LIMITS.get(key, (-math.inf, math.inf))
+    if isinstance(value, float | int) and not (math.isfinite(value) and least <= value <= most):
+        between = f"a number from {least:g} to {most:g}" if key in LIMITS else "a finite number"
+        raise AnalysisError(f"{where}: {key} must be {between}, not {value}", permanent=True)
+    return value
 
 
 def _typed(default: Any, value: Any, where: str) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
-from analysis.config import Config, load
+from analysis.config import LIMITS, Config, load
 from analysis.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ def test_names_that_default_to_none_take_a_string(tmp_path: Path) -> None:
         ("[segments]\nrise = 'high'\n", "rise must be float, not str"),
         ("[tone]\naccept_noncommercial = 1\n", "must be bool, not int"),
         ("[transcribe]\nbatch = true\n", "must be int, not bool"),
+        ("[transcribe]\nbatch = 0\n", "batch must be a number from 1 to 256, not 0"),
+        ("[transcribe]\nwindow_s = 45\n", "window_s must be a number from 0.4 to 30, not 45"),
+        ("[voices]\nhop_s = 0\n", "hop_s must be a number from 0.05 to 30"),
+        ("[segments]\nrise = nan\n", "rise must be a finite number, not nan"),
         ("[transcribe\n", "not a readable TOML"),
     ],
 )
@@ -53,6 +58,12 @@ def test_a_wrong_file_is_refused_with_its_reason(tmp_path: Path, text: str, said
     with pytest.raises(AnalysisError, match=said) as caught:
         _load(tmp_path, text)
     assert caught.value.permanent
+
+
+def test_limits_are_of_keys_that_exist_and_hold_the_defaults() -> None:
+    defaults = [(key, value) for section in asdict(Config()).values() for key, value in section.items() if key in LIMITS]
+    assert {key for key, _ in defaults} == set(LIMITS)
+    assert all(LIMITS[key][0] <= value <= LIMITS[key][1] for key, value in defaults)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
