@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from axes.utils import reset
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -33,11 +34,12 @@ class Login:
 
 
 def login_renew() -> Login:
-    """The demo's owner, with a new random password each time: none is ever written down."""
+    """The demo's owner, with a new random password each time: none is ever written down. Wrong ones of earlier runs no longer count."""
     login = Login(USER, secrets.token_urlsafe(12))
     user, _ = User.objects.get_or_create(username=login.username, defaults={"first_name": "Demo", "is_staff": True, "is_superuser": True})
     user.set_password(login.password)
     user.save(update_fields=["password"])
+    reset(username=USER)
     return login
 
 
