@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from callanalytics.people.models import User
     from callanalytics.people.selectors import Access
+
+logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
 NOTABLE_DISAGREEMENT = 0.35
@@ -218,5 +221,10 @@ def _utterances(call: Call, *, emotion: bool) -> list[Utterance]:
 def _document(run: AnalysisRun | None, *, emotion: bool) -> dict[str, Any] | None:
     if run is None or not run.document or run.call.status != CallStatus.DONE:
         return None
-    document = files.document_read(run.document)
+    try:
+        document = files.document_read(run.document)
+    except FileNotFoundError:
+        # A database that was restored without its files: the rows still tell most of the call.
+        logger.error("call %s: its document %s is missing", run.call_id, run.document)
+        return None
     return document if emotion else document_without_emotion(document)

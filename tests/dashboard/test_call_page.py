@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from analysis.values import EffortSign, Party, Scoring, ScoringMode
+from callanalytics.calls import files
 from callanalytics.calls.models import Call, CallStatus, Flag
 from callanalytics.calls.services import call_claim, call_fail, call_objection_set, progress_report
 from callanalytics.review.services import coaching_note_add, verdict_record
@@ -234,3 +235,12 @@ def test_a_call_that_is_analysed_again_keeps_its_transcript_meanwhile(browser: C
     html = page(browser("supervisor"), call)
     assert "I have called four times" in html
     assert "hx-get" in html
+
+
+def test_a_lost_document_leaves_a_page_made_from_the_rows(browser: Callable[[str], Client], call: Call) -> None:
+    run = call.runs.get(current=True)
+    files.absolute(run.document).unlink()
+    html = page(browser("reviewer"), call)
+    assert "I have called four times" in html
+    assert "frustration 83%" in html
+    assert [lane["party"] for lane in block(html, "call-data")["lanes"]] == ["agent", "customer"]
