@@ -9,7 +9,7 @@ does not change, and the change is shrunk to 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,9 @@ import numpy as np
 from analysis.values import Measures, PlainMeasures, Utterance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
     from analysis.config import MeasuresConfig
 
@@ -25,24 +27,48 @@ POPULATION_RATE_WPS = 3.0
 """Conversational English, pauses within the turn included: 2.4-3.3 words a second (Yuan, Liberman and Cieri 2006, telephone calls)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One earlier utterance of a speaker, as far as the baseline needs it."""
+NONE_YET: NDArray[np.float64] = np.zeros(0)
 
-    seconds: float
-    loudness_db: float | None
-    pitch_hz: float | None
-    rate_wps: float | None
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """One measure of a speaker's earlier utterances: ascending values, and the seconds each lasted, both of shape [n]."""
+
+    values: NDArray[np.float64] = field(default_factory=lambda: NONE_YET)
+    seconds: NDArray[np.float64] = field(default_factory=lambda: NONE_YET)
+
+    def grown(self, value: float | None, seconds: float) -> Ranked:
+        if value is None:
+            return self
+        at = int(np.searchsorted(self.values, value))
+        return Ranked(np.insert(self.values, at, value), np.insert(self.seconds, at, seconds))
+
+    def median(self) -> float | None:
+        """The value at which half of the seconds lie below; None where nothing was measured."""
+        if not self.values.size:
+            return None
+        below = np.cumsum(self.seconds)
+        return float(self.values[int(np.searchsorted(below, below[-1] / 2.0))])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Earlier:
+    """What the baseline of one speaker rests on. Kept in order, because a call of 4 hours asks for the median thousands of times."""
+
+    seconds: float = 0.0
+    loudness_db: Ranked = field(default_factory=Ranked)
+    pitch_hz: Ranked = field(default_factory=Ranked)
+    rate_wps: Ranked = field(default_factory=Ranked)
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineState:
-    """Per voice, the utterances the baseline rests on, oldest first."""
+    """The earlier speech of each voice, by its id."""
 
-    heard: tuple[tuple[int, tuple[Heard, ...]], ...] = ()
+    voices: Mapping[int, Earlier] = field(default_factory=dict)
 
-    def of(self, voice: int) -> tuple[Heard, ...]:
-        return next((items for owner, items in self.heard if owner == voice), ())
+    def of(self, voice: int) -> Earlier:
+        return self.voices.get(voice, Earlier())
 
 
 def start() -> BaselineState:
@@ -52,19 +78,18 @@ def start() -> BaselineState:
 def compare(state: BaselineState, utterance: Utterance, plain: PlainMeasures, config: MeasuresConfig) -> Measures:
     """The utterance's measures against its speaker's baseline so far, without adding it to the baseline."""
     earlier = state.of(utterance.voice)
-    seconds = sum(item.seconds for item in earlier)
-    trust = min(1.0, seconds / config.baseline_prior_s)
+    trust = min(1.0, earlier.seconds / config.baseline_prior_s)
     return Measures(
         loudness_db=plain.loudness_db,
-        loudness_change_db=_change(plain.loudness_db, _median((item.loudness_db, item.seconds) for item in earlier), trust),
+        loudness_change_db=_change(plain.loudness_db, earlier.loudness_db.median(), trust),
         pitch_hz=plain.pitch_hz,
-        pitch_change_semitones=_semitones(plain.pitch_hz, _median((item.pitch_hz, item.seconds) for item in earlier), trust),
+        pitch_change_semitones=_semitones(plain.pitch_hz, earlier.pitch_hz.median(), trust),
         rate_wps=plain.rate_wps,
-        rate_change_wps=_rate_change(plain.rate_wps, _median((item.rate_wps, item.seconds) for item in earlier), trust),
+        rate_change_wps=_rate_change(plain.rate_wps, earlier.rate_wps.median(), trust),
         pause_before_s=plain.pause_before_s,
         overlap_s=plain.overlap_s,
         snr_db=plain.snr_db,
-        baseline_s=round(seconds, 2),
+        baseline_s=round(earlier.seconds, 2),
     )
 
 
@@ -74,23 +99,19 @@ def push(
     """Add an utterance to its speaker's baseline, unless it was scored over `baseline_max_frustration`."""
     if plain.loudness_db is None or (frustration is not None and frustration > config.baseline_max_frustration):
         return state
-    item = Heard(utterance.span.seconds, plain.loudness_db, plain.pitch_hz, plain.rate_wps)
-    mine = (*state.of(utterance.voice), item)
-    return BaselineState((*((owner, items) for owner, items in state.heard if owner != utterance.voice), (utterance.voice, mine)))
+    before, seconds = state.of(utterance.voice), utterance.span.seconds
+    mine = Earlier(
+        seconds=before.seconds + seconds,
+        loudness_db=before.loudness_db.grown(plain.loudness_db, seconds),
+        pitch_hz=before.pitch_hz.grown(plain.pitch_hz, seconds),
+        rate_wps=before.rate_wps.grown(plain.rate_wps, seconds),
+    )
+    return BaselineState({**state.voices, utterance.voice: mine})
 
 
 def finish(state: BaselineState) -> BaselineState:
     """Nothing is held back; here so that a live call is driven like any other reducer."""
     return state
-
-
-def _median(pairs: Iterable[tuple[float | None, float]]) -> float | None:
-    """The value at which half of the seconds lie below; None where nothing was measured."""
-    known = sorted((value, seconds) for value, seconds in pairs if value is not None)
-    if not known:
-        return None
-    below = np.cumsum([seconds for _, seconds in known])
-    return known[int(np.searchsorted(below, below[-1] / 2.0))][0]
 
 
 def _change(value: float | None, median: float | None, trust: float) -> float | None:
