@@ -100,7 +100,7 @@ def _encode(recording: Recording, container: Any, denoiser: Denoiser | None) -> 
     stream = container.add_stream("aac", rate=SAMPLE_RATE, layout=layout, bit_rate=BIT_RATE * recording.channels, options=ENCODER)
     written = 0
     blocks = _blocks(recording, frames=round(BLOCK_S * SAMPLE_RATE)) if denoiser is None else _clean(recording, denoiser)
-    for block in blocks:
+    for block in filter(np.size, blocks):
         container.mux(stream.encode(_frame(block, layout, written)))
         written += block.shape[1]
     container.mux(stream.encode(None))

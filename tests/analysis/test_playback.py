@@ -15,7 +15,11 @@ from analysis.steps import decode
 from tests import audio
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from analysis.ports import Denoiser
+    from analysis.values import FloatArray
 
 
 @pytest.mark.parametrize("hertz", [[440.0], [440.0, 1100.0]])
@@ -46,6 +50,24 @@ def test_a_copy_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         playback.write(recording, tmp_path / "missing" / "copy.m4a")
     assert not (tmp_path / "missing").exists()
+
+
+class Dawdler:
+    """Gives its first block back only at the end, as a denoiser that is still filling its filter does."""
+
+    name = "dawdler"
+
+    def denoise(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        yield np.zeros(0, np.float32)
+        yield from blocks
+
+
+@pytest.mark.parametrize("samples", [1, 100, 16_000])
+@pytest.mark.parametrize("denoiser", [None, Dawdler()])
+def test_however_short_a_call_has_a_copy(tmp_path: Path, samples: int, denoiser: Denoiser | None) -> None:
+    playback.write(audio.recording(tmp_path, np.zeros((2, samples), np.float32)), tmp_path / "copy.m4a", denoiser)
+    with av.open(str(tmp_path / "copy.m4a")) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= samples
 
 
 def test_peaks_follow_the_loudness_of_each_channel(tmp_path: Path) -> None:
