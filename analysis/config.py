@@ -222,7 +222,10 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read a TOML file over the defaults. Raises AnalysisError on a broken file, an unknown section or key, a wrong type or a number out of `LIMITS`."""
+    """Read a TOML file over the defaults.
+
+    Raises AnalysisError on a broken file, an unknown section or key, a wrong type, and a number out of `LIMITS`.
+    """
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -82,7 +82,9 @@ def test_progress_only_rises_and_ends_at_the_end(engines: Engines, config: Confi
     assert seen[-1] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("mode", "kept"), [(ScoringMode.WORDS, {"wording", "frustration"}), (ScoringMode.MEASURES, set()), (ScoringMode.NONE, set())])
+@pytest.mark.parametrize(
+    ("mode", "kept"), [(ScoringMode.WORDS, {"wording", "frustration"}), (ScoringMode.MEASURES, set()), (ScoringMode.NONE, set())]
+)
 def test_scoring_modes_leave_out_what_they_say(engines: Engines, config: Config, mode: ScoringMode, kept: set[str]) -> None:
     options = pipeline.CallOptions(PARTIES, Scoring(mode, "the customer objected"))
     document = to_document(pipeline.analyze(SAMPLES / "escalates.flac", engines=engines, config=config, options=options))
