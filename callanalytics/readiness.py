@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def problems() -> list[str]:
     """One sentence for each thing that is missing; empty when calls can be taken and analysed."""
-    checks: tuple[Callable[[], str | None], ...] = (_database, _broker, weights.missing)
+    checks: tuple[Callable[[], str | None], ...] = (_database, _broker, weights.missing, weights.transcriber_missing)
     return [problem for check in checks if (problem := check())]
 
 

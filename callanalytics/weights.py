@@ -1,4 +1,4 @@
-"""What the project knows of the trained heads in analysis/weights without loading one: their licence, and whether they lie there."""
+"""What the project knows of the weights without loading any: whether they lie there, and the licence of the trained heads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import json
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from django.conf import settings
+
+from analysis import resolver
+from analysis.config import Config, load
+from analysis.errors import AnalysisError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,16 @@ def missing() -> str | None:
     kinds = {head.name.split("-")[0].split(".")[0] for head in heads()}
     absent = sorted({"tone", "wording"} - kinds)
     return f"No trained head for {' and '.join(absent)} in {folder()}: reinstall the package or run training/." if absent else None
+
+
+def transcriber_missing() -> str | None:
+    """What to do where the transcriber's weights are absent or damaged. They are read once per process, to compare their digests."""
+    try:
+        config = load(settings.ANALYSIS_CONFIG) if settings.ANALYSIS_CONFIG else Config()
+        resolver.locate(config.transcribe.weights or resolver.default_name())
+    except AnalysisError as error:
+        return error.message
+    return None
 
 
 def _head(file: Path) -> Head:

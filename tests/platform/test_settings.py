@@ -124,13 +124,16 @@ def test_readiness_names_each_thing_that_is_missing(
     client: Client, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    settings.ANALYSIS_CONFIG = tmp_path / "site.toml"
+    settings.ANALYSIS_CONFIG.write_text('[transcribe]\nweights = "large-v3"\n')
     monkeypatch.setattr(weights, "folder", lambda: tmp_path)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     problems = answer.json()["problems"]
-    assert len(problems) == 2
+    assert len(problems) == 3
     assert "broker" in problems[0]
     assert "tone and wording" in problems[1]
+    assert "large-v3" in problems[2]
 
 
 @pytest.mark.django_db
