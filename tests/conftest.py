@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from analysis.ports import Engines
     from analysis.values import CallAnalysis
+    from tests.contact_center import Center
     from tests.factories import World
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,7 +101,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def media(settings: Settings, tmp_path: Path) -> Path:
     """An empty media folder of the test's own."""
     settings.MEDIA_ROOT = tmp_path / "media"
-    (settings.MEDIA_ROOT / "incoming").mkdir(parents=True)
+    settings.FILE_UPLOAD_TEMP_DIR = settings.MEDIA_ROOT / "incoming"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir(parents=True)
     return Path(settings.MEDIA_ROOT)
 
 
@@ -110,6 +112,14 @@ def nudged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
     monkeypatch.setattr("callanalytics.calls.queueing._send", lambda task, *arguments: told.extend(arguments))
     return told
+
+
+@pytest.fixture
+def center(db: None, media: Path) -> Center:
+    """Somebody in every role around one team's calls (tests/contact_center.py)."""
+    from tests import contact_center
+
+    return contact_center.people()
 
 
 @pytest.fixture

@@ -6,15 +6,12 @@ import io
 import struct
 import wave
 from dataclasses import dataclass
-from uuid import uuid4
 
 from callanalytics.calls.ingest import NewCall, call_ingest
-from callanalytics.calls.lease import call_claim
 from callanalytics.calls.models import Call, Flag
-from callanalytics.calls.storing import analysis_store
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
 from callanalytics.review.models import BlindSample, CoachingNote
-from tests.analysis import made
+from tests import factories
 
 ROLES = ("owner", "supervisor", "other_supervisor", "reviewer", "agent", "other_agent", "outsider")
 
@@ -41,7 +38,7 @@ class Case:
 
 
 def people() -> Center:
-    users = {role: User.objects.create_user(role) for role in ROLES}
+    users = {role: factories.user(role) for role in ROLES}
     team, other_team = Team.objects.create(name="Billing"), Team.objects.create(name="Sales")
     for role, kind, of in (
         ("owner", RoleChoice.OWNER, None),
@@ -72,12 +69,7 @@ def ingested(center: Center, audio: bytes | None = None, **details: object) -> C
 
 
 def analysed(center: Center, audio: bytes | None = None, **details: object) -> Call:
-    call = ingested(center, audio, **details)
-    token = uuid4()
-    assert call_claim(call.id, token)
-    assert analysis_store(call.id, token, made.analysis())
-    call.refresh_from_db()
-    return call
+    return factories.analyzed(ingested(center, audio, **details))
 
 
 def case(center: Center) -> Case:

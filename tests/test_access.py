@@ -15,9 +15,6 @@ from tests.contact_center import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-    from pytest_django.fixtures import Settings
 
     from tests.contact_center import Case, Center
 
@@ -76,14 +73,6 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("GET", "api-missing"):         (NOWHERE, {}),
 }
 # fmt: on
-
-
-@pytest.fixture
-def center(db: None, settings: Settings, tmp_path: Path) -> Center:
-    settings.MEDIA_ROOT = tmp_path / "media"
-    (settings.MEDIA_ROOT / "incoming").mkdir(parents=True)
-    settings.FILE_UPLOAD_TEMP_DIR = settings.MEDIA_ROOT / "incoming"
-    return contact_center.people()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The API's tests: a contact center, and files below a folder that goes away."""
+"""The API's tests: a client for each role."""
 
 from __future__ import annotations
 
@@ -7,23 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from rest_framework.test import APIClient
 
-from tests import contact_center
-
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    from pytest_django.fixtures import Settings
 
     from tests.contact_center import Center
-
-
-@pytest.fixture
-def center(db: None, settings: Settings, tmp_path: Path) -> Center:
-    settings.MEDIA_ROOT = tmp_path / "media"
-    (settings.MEDIA_ROOT / "incoming").mkdir(parents=True)
-    settings.FILE_UPLOAD_TEMP_DIR = settings.MEDIA_ROOT / "incoming"
-    return contact_center.people()
 
 
 @pytest.fixture
