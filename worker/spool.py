@@ -14,7 +14,9 @@ def claim() -> Path:
     """Give this process a temporary folder of its own, after removing those whose process is gone."""
     root = Path(tempfile.gettempdir())
     for folder in root.glob(f"{PREFIX}*"):
-        if not _alive(folder.name.removeprefix(PREFIX)):
+        pid = folder.name.removeprefix(PREFIX)
+        # One of our own number is of an earlier process too: a container counts from 1 at every start.
+        if pid == str(os.getpid()) or not _alive(pid):
             shutil.rmtree(folder, ignore_errors=True)
     own = root / f"{PREFIX}{os.getpid()}"
     own.mkdir(mode=0o700, exist_ok=True)

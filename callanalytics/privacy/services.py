@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -31,6 +32,8 @@ COUNTED = {
     "blind_samples": BlindSample,
     "coaching_notes": CoachingNote,
 }
+log = logging.getLogger(__name__)
+
 NO_REASON = "no reason given"
 
 
@@ -78,5 +81,9 @@ def _erased(call: Call, user: User, reason: str, counts: dict[str, int | bool]) 
 
 
 def _remove(doomed: list[Path]) -> None:
+    """The call is erased by now: a file that cannot go keeps none of the others, and calls.leftovers tries it again."""
     for file in doomed:
-        file.unlink(missing_ok=True)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            log.error("%s of an erased call could not be removed yet: %s", file, error)

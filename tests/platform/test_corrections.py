@@ -175,6 +175,17 @@ def test_erasing_leaves_no_row_and_no_file_but_a_receipt(
     assert Event.objects.filter(type="call.erased", subject=str(call.id)).exists()
 
 
+def test_a_file_that_cannot_go_yet_keeps_none_of_the_others(
+    world: World, media: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    call = factories.done_call(world.billing)
+    stuck = playback_path(call)
+    (stuck / "a folder in its place").mkdir(parents=True)
+    erased(world, call, django_capture_on_commit_callbacks)
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+    assert stuck.exists()
+
+
 def test_audio_that_another_call_shares_stays_until_that_is_erased_too(
     world: World, media: Path, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:

@@ -110,3 +110,12 @@ def test_every_scheduled_task_exists() -> None:
     celery.app.loader.import_default_modules()
     assert {entry["task"] for entry in celery.app.conf.beat_schedule.values()} <= set(celery.app.tasks)
     assert {"worker.call_analyze", "worker.calls_sweep"} <= set(celery.app.tasks)
+
+
+def test_a_spool_of_an_earlier_process_with_our_number_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / f"{spool.PREFIX}{os.getpid()}" / "call.f32"
+    left.parent.mkdir()
+    left.write_bytes(b"audio")
+    assert list(spool.claim().iterdir()) == []
+    spool.release()
