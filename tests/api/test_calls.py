@@ -164,7 +164,8 @@ def test_only_supervisors_add_calls_and_only_to_their_teams(api: Callable[[str],
 def test_nobody_hands_a_call_to_another_team_s_agent_or_queue(api: Callable[[str], APIClient], center: Center) -> None:
     Agent.objects.create(code="S1", team=center.other_team)
     Queue.objects.create(name="offers", team=center.other_team)
-    for fields in ({"agent": "S1"}, {"queue": "offers"}):
+    named: tuple[dict[str, Any], ...] = ({"agent": "S1"}, {"queue": "offers"})
+    for fields in named:
         response = post(api("supervisor"), team="Billing", **fields)
         assert response.status_code == 403
         assert error(response)["fields"].keys() == fields.keys()

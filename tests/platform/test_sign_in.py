@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from axes.models import AccessAttempt
@@ -14,7 +14,6 @@ from callanalytics import sign_in
 from worker import demo_data
 
 if TYPE_CHECKING:
-    from django.http import HttpResponse
     from pytest_django import Settings
 
     from callanalytics.people.models import User
@@ -33,9 +32,8 @@ def person(world: World, settings: Settings) -> User:
     return world.owner
 
 
-def tried(name: str, password: str, *, address: str = HERE, door: str = "/login/") -> HttpResponse:
-    answer: HttpResponse = Client(REMOTE_ADDR=address).post(door, {"username": name, "password": password})
-    return answer
+def tried(name: str, password: str, *, address: str = HERE, door: str = "/login/") -> Any:
+    return Client(REMOTE_ADDR=address).post(door, {"username": name, "password": password})
 
 
 def locked(name: str) -> None:
