@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "var" / "features"
+
+UNACTED = "librispeech"
+PIECE_S = 4.0
 
 TONE_CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
 """In the order of `analysis.values.Tone`."""
@@ -86,6 +91,25 @@ def read_manifest(manifest: Path) -> list[Clip]:
     ]
 
 
+def read_unacted(manifest: Path) -> list[Clip]:
+    """Read speech that nobody acted (columns path, speaker, text), as neutral: what ordinary voices over other microphones sound like."""
+    with manifest.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return [
+        Clip(
+            corpus=UNACTED,
+            path=row["path"],
+            speaker=f"{UNACTED}:{row['speaker']}",
+            gender="",
+            language="en",
+            label="neutral",
+            intensity="",
+            text=row["text"],
+        )
+        for row in rows
+    ]
+
+
 def read_clip(path: Path) -> FloatArray:
     """Mono samples at 16 kHz, shape [n]. Raises soundfile.LibsndfileError where the file cannot be read, ValueError at another rate."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
@@ -137,6 +161,18 @@ def usable_clips(clips: Sequence[Clip], folder: Path, cache: Path) -> UsableClip
         unreadable=states.count("unreadable"),
         silent=states.count("silent"),
     )
+
+
+def in_pieces(usable: UsableClips, piece_s: float = PIECE_S) -> UsableClips:
+    """The same speech in equal pieces of at most `piece_s`, the length of an utterance on a call."""
+    pieces = [(clip, part) for clip, span in zip(usable.clips, usable.spans, strict=True) for part in _parts(span, piece_s)]
+    return UsableClips(tuple(clip for clip, _ in pieces), tuple(part for _, part in pieces), usable.unreadable, usable.silent)
+
+
+def _parts(span: Span, piece_s: float) -> list[Span]:
+    count = max(1, math.ceil(span.seconds / piece_s))
+    edges = [span.start + span.seconds * number / count for number in range(count + 1)]
+    return [Span(first, last) for first, last in itertools.pairwise(edges)]
 
 
 def _read_spans(cache: Path) -> dict[str, tuple[str, str, str]]:

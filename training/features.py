@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from tqdm import tqdm
 from analysis.config import TranscribeConfig
 from analysis.values import SAMPLE_RATE, FloatArray
 from training.channel import draw_line, telephone
-from training.corpus import CACHE, Clip, UsableClips, data_folder, read_clip, read_manifest, usable_clips
+from training.corpus import CACHE, Clip, UsableClips, data_folder, in_pieces, read_clip, read_manifest, read_unacted, usable_clips
 from training.encoder import WhisperWindowEncoder, WindowEncoder
 
 if TYPE_CHECKING:
@@ -194,12 +195,28 @@ def load_pooled(cache: FeatureCache, count: int) -> FloatArray:
     return pooled
 
 
-def open_clips() -> tuple[UsableClips, Path]:
-    """All usable clips of the shared corpora and their folder; says how many were skipped and why."""
-    folder = data_folder() / "emotion"
-    usable = usable_clips(read_manifest(folder / "manifest.csv"), folder, CACHE / "spans.csv")
-    print(f"{len(usable.clips)} clips; skipped: {usable.unreadable} unreadable, {usable.silent} without speech", flush=True)
-    return usable, folder
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A set of clips with the folder that their paths start from and a cache of its own."""
+
+    name: str
+    usable: UsableClips
+    folder: Path
+    root: Path
+
+
+def open_sources() -> list[Source]:
+    """The acted corpora and the unacted speech; says how many clips were skipped and why."""
+    acted, unacted = data_folder() / "emotion", data_folder() / "asr"
+    found = usable_clips(read_manifest(acted / "manifest.csv"), acted, CACHE / "spans.csv")
+    sources = [Source("acted", found, acted, CACHE)]
+    if (unacted / "manifest.csv").exists():
+        read = usable_clips(read_unacted(unacted / "manifest.csv"), unacted, CACHE / "unacted" / "spans.csv")
+        sources.append(Source("unacted", in_pieces(read), unacted, CACHE / "unacted"))
+    for source in sources:
+        skipped = f"{source.usable.unreadable} unreadable, {source.usable.silent} without speech"
+        print(f"{source.name}: {len(source.usable.clips)} clips; skipped: {skipped}", flush=True)
+    return sources
 
 
 def main() -> None:
@@ -207,11 +224,12 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["base", "tiny.en"])
     parser.add_argument("--copies", nargs="+", default=["clean", "telephone"], choices=COPIES)
     arguments = parser.parse_args()
-    usable, folder = open_clips()
+    sources = open_sources()
     for weights in arguments.weights:
         encoder = WhisperWindowEncoder(weights)
-        for copy in arguments.copies:
-            fill(open_cache(usable, encoder.name, copy), WindowAudio(usable, folder, copy), encoder)
+        for source, copy in itertools.product(sources, arguments.copies):
+            cache = open_cache(source.usable, encoder.name, copy, source.root)
+            fill(cache, WindowAudio(source.usable, source.folder, copy), encoder)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ them and writes analysis/weights/tone-whisper-base.*.
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,11 @@ from scipy.special import expit
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from analysis.heads import save_head
-from training.corpus import TONE_CLASSES
-from training.features import COPIES, load_pooled, open_cache, open_clips
+from training.corpus import TONE_CLASSES, UNACTED
+from training.features import COPIES, Source, load_pooled, open_cache, open_sources
 from training.linear import ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import best_temperature, class_weights, rounded, softmax
-from training.tone_data import HeldOut, ToneData, recalls, report, sex_gaps, strong_anger_auc
+from training.tone_data import HeldOut, ToneData, false_alarms, recalls, report, sex_gaps, strong_anger_auc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ CORPUS_TERMS = {
     "ravdess": "RAVDESS (CC BY-NC-SA 4.0)",
     "nemo": "nEMO (CC BY-NC-SA 4.0)",
     "emodb": "EmoDB (free for research, terms not verified)",
+    UNACTED: "LibriSpeech test-clean, 120 utterances (CC BY 4.0)",
 }
 
 AROUSAL_OF_LABEL = {
@@ -78,8 +80,9 @@ class ToneHead:
 
 
 def possible_classes(data: ToneData) -> Mask:
-    """Which classes the corpus of each row holds, shape [n, 7]."""
+    """Which classes the corpus of each row was acted in, shape [n, 7]; unacted speech could have held any."""
     held = {corpus: {clip.tone for clip in data.clips if clip.corpus == corpus} for corpus in set(data.corpora)}
+    held[UNACTED] = set(TONE_CLASSES)
     return np.array([[name in held[corpus] for name in TONE_CLASSES] for corpus in data.corpora])
 
 
@@ -161,20 +164,21 @@ def fitted_temperature(held: HeldOut) -> float:
 
 def load(weights: str, copies: Sequence[str]) -> ToneData:
     """The cached features of one encoder. Raises FileNotFoundError where the cache is not filled."""
-    usable, _ = open_clips()
-    parts = []
-    for copy in copies:
-        cache = open_cache(usable, f"whisper-{weights}", copy)
-        if cache.missing():
-            raise FileNotFoundError(f"{cache.folder} is not complete: run python -m training.features --weights {weights} --copies {copy}")
-        pooled = load_pooled(cache, len(usable.clips))
-        known = ~np.isnan(pooled[:, 0])
-        parts.append(ToneData(usable.clips, (copy,) * len(usable.clips), pooled).where(known))
+    parts = [_loaded(source, weights, copy) for source, copy in itertools.product(open_sources(), copies)]
     return ToneData(
         tuple(clip for part in parts for clip in part.clips),
         tuple(copy for part in parts for copy in part.copies),
         np.concatenate([part.features for part in parts]),
     )
+
+
+def _loaded(source: Source, weights: str, copy: str) -> ToneData:
+    clips = source.usable.clips
+    cache = open_cache(source.usable, f"whisper-{weights}", copy, source.root)
+    if cache.missing():
+        raise FileNotFoundError(f"{cache.folder} is not complete: run python -m training.features --weights {weights} --copies {copy}")
+    pooled = load_pooled(cache, len(clips))
+    return ToneData(clips, (copy,) * len(clips), pooled).where(~np.isnan(pooled[:, 0]))
 
 
 def evaluate(data: ToneData) -> tuple[dict[str, Any], float]:
@@ -187,9 +191,12 @@ def evaluate(data: ToneData) -> tuple[dict[str, Any], float]:
         "sex_gap_uar": sex_gaps(held),
         "arousal_strong_anger_auc": strong_anger_auc(held),
         "recall_telephone": recalls(held),
+        "unacted_speech": false_alarms(held),
     }
     if len(set(data.corpora)) > 1:
-        metrics["leave_one_corpus_out"] = report(replace(held, logits=left_out_corpora(data)))
+        foreign = replace(held, logits=left_out_corpora(data))
+        metrics["leave_one_corpus_out"] = report(foreign)
+        metrics["unacted_speech_left_out"] = false_alarms(foreign)
     return {title: table for title, table in metrics.items() if table}, fitted_temperature(raw)
 
 

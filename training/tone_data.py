@@ -41,6 +41,12 @@ class ToneData:
     def corpora(self) -> list[str]:
         return [clip.corpus for clip in self.clips]
 
+    @property
+    def has_anger(self) -> Mask:
+        """Which rows are of a corpus that holds any anger."""
+        angry = {clip.corpus for clip in self.clips if clip.tone == "anger"}
+        return np.array([clip.corpus in angry for clip in self.clips])
+
     def where(self, chosen: Mask | Labels) -> ToneData:
         rows = np.arange(len(self))[chosen]
         return ToneData(tuple(self.clips[row] for row in rows), tuple(self.copies[row] for row in rows), self.features[rows])
@@ -87,10 +93,26 @@ def numbers(held: HeldOut) -> dict[str, float]:
 
 
 def report(held: HeldOut) -> dict[str, dict[str, float]]:
-    """Numbers per corpus and copy."""
-    groups = [(corpus, copy) for corpus in sorted(set(held.data.corpora)) for copy in ("clean", "telephone")]
-    table = {f"{corpus}, {copy}": numbers(held.where(held.data.has(corpus=corpus, copy=copy))) for corpus, copy in groups}
-    return table | {f"all, {copy}": numbers(held.where(held.data.has(copy=copy))) for copy in ("clean", "telephone")}
+    """Numbers per acted corpus and copy."""
+    acted = held.where(held.data.has_anger)
+    table = {}
+    for corpus in [*sorted(set(acted.data.corpora)), None]:
+        for copy in ("clean", "telephone"):
+            table[f"{corpus or 'all'}, {copy}"] = numbers(acted.where(acted.data.has(corpus=corpus, copy=copy)))
+    return table
+
+
+def false_alarms(held: HeldOut) -> dict[str, dict[str, float]]:
+    """What speech of corpora without any anger is taken for, per copy."""
+    calm = held.where(~held.data.has_anger)
+    table = {}
+    for corpus in sorted(set(calm.data.corpora)):
+        for copy in ("clean", "telephone"):
+            shares = calm.where(calm.data.has(corpus=corpus, copy=copy)).probabilities
+            most = np.bincount(shares.argmax(axis=1), minlength=len(TONE_CLASSES)) / len(shares)
+            row = {"mean_anger": float(shares[:, ANGER].mean()), "anger_over_half": float((shares[:, ANGER] > 0.5).mean())}
+            table[f"{corpus}, {copy}"] = rounded(row | {f"taken_for_{name}": float(most[index]) for index, name in enumerate(TONE_CLASSES)})
+    return table
 
 
 def sex_gaps(held: HeldOut) -> dict[str, float]:
@@ -116,8 +138,8 @@ def strong_anger_auc(held: HeldOut) -> dict[str, float]:
 
 
 def recalls(held: HeldOut) -> dict[str, float]:
-    """Recall of each class that occurs, over all corpora, telephone copy."""
-    rows = held.where(held.data.has(copy="telephone"))
+    """Recall of each class that occurs, over all acted corpora, telephone copy."""
+    rows = held.where(held.data.has(copy="telephone") & held.data.has_anger)
     predicted = rows.probabilities.argmax(axis=1)
     present = np.unique(rows.data.labels)
     return rounded({TONE_CLASSES[label]: float((predicted[rows.data.labels == label] == label).mean()) for label in present})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import soundfile
 
 from analysis.config import TranscribeConfig
 from analysis.values import SAMPLE_RATE, FloatArray, Span
-from training.corpus import CLASS_OF_LABEL, TONE_CLASSES, Clip, UsableClips, read_clip, read_manifest, usable_clips
+from training.corpus import CLASS_OF_LABEL, TONE_CLASSES, Clip, UsableClips, in_pieces, read_clip, read_manifest, read_unacted, usable_clips
 from training.features import CLIPS_A_WINDOW, WindowAudio, cut_frames, fill, join, load_pooled, open_cache, pack
 
 if TYPE_CHECKING:
@@ -186,6 +187,19 @@ def test_speech_is_found_inside_a_clip_with_silent_ends(data: Path, tmp_path: Pa
         inside = samples[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
         assert 0.5 < span.seconds < len(samples) / SAMPLE_RATE
         assert np.sum(inside**2) > 0.9 * np.sum(samples**2)
+
+
+def test_read_speech_is_cut_into_pieces_that_cover_it(data: Path, tmp_path: Path) -> None:
+    clips = read_unacted(data / "asr" / "manifest.csv")[:4]
+    assert {(one.corpus, one.tone) for one in clips} == {("librispeech", "neutral")}
+    usable = usable_clips(clips, data / "asr", tmp_path / "spans.csv")
+    pieces = in_pieces(usable, 4.0)
+    assert len(pieces.clips) > len(clips)
+    assert all(0 < span.seconds <= 4.0 for span in pieces.spans)
+    for one, span in zip(usable.clips, usable.spans, strict=True):
+        own = [part for clip, part in zip(pieces.clips, pieces.spans, strict=True) if clip == one]
+        assert (own[0].start, own[-1].end) == pytest.approx((span.start, span.end))
+        assert all(before.end == after.start for before, after in itertools.pairwise(own))
 
 
 def test_an_unknown_label_in_the_manifest_is_named(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from training import tone
-from training.corpus import TONE_CLASSES, Clip
+from training.corpus import TONE_CLASSES, UNACTED, Clip
 from training.linear import ClassTask, fit_classes, fit_graded
 from training.metrics import auc, softmax
-from training.tone_data import ANGER, HeldOut, ToneData, numbers, report
+from training.tone_data import ANGER, HeldOut, ToneData, false_alarms, numbers, report
 
 CORPORA = {"first": ("angry", "sad", "fear", "happy", "neutral"), "second": ("angry", "sad", "happy", "neutral")}
 SPEAKERS = 6
@@ -185,3 +185,17 @@ def test_terms_of_own_data_reach_the_description() -> None:
     assert (default["license"], default["commercial_use"]) == ("CC-BY-NC-SA-4.0", False)
     assert (own["license"], own["commercial_use"]) == ("Apache-2.0", True)
     assert own["data"] == ["first", "second"]
+
+
+def test_unacted_speech_counts_as_neutral_among_all_classes() -> None:
+    data = made_up()
+    read = data.where(data.has(corpus="first") & np.array([clip.tone == "neutral" for clip in data.clips]))
+    unacted = replace(read, clips=tuple(replace(clip, corpus=UNACTED, speaker=f"{UNACTED}:{clip.speaker}") for clip in read.clips))
+    assert tone.possible_classes(unacted).all()
+    both = ToneData((*data.clips, *unacted.clips), (*data.copies, *unacted.copies), np.concatenate([data.features, unacted.features]))
+    held = held_out(both)
+    assert {name.partition(",")[0] for name in report(held)} == {"first", "second", "all"}
+    taken = false_alarms(held)[f"{UNACTED}, clean"]
+    assert taken["taken_for_neutral"] > 0.8
+    assert taken["anger_over_half"] == 0.0
+    assert sum(share for name, share in taken.items() if name.startswith("taken_for")) == pytest.approx(1.0, abs=1e-3)
