@@ -57,7 +57,7 @@ def _contribution_width(value: float) -> int:
 
 
 def _scale(document: Document) -> float:
-    return WIDTH / max(document["recording"]["seconds"], 0.01)
+    return WIDTH / max(float(document["recording"]["seconds"]), 0.01)
 
 
 def _bars(document: Document) -> list[Bar]:

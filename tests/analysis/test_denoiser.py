@@ -69,4 +69,6 @@ def test_listen_writes_a_copy_of_the_same_length(tmp_path: Path, noisy: NDArray[
     with av.open(str(copy)) as container:
         stream = container.streams.audio[0]
         assert (stream.codec_context.name, stream.channels) == ("aac", 2)
+        assert stream.duration is not None
+        assert stream.time_base is not None
         assert float(stream.duration * stream.time_base) == pytest.approx(4.0, abs=0.1)
