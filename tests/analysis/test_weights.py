@@ -58,7 +58,7 @@ def test_tone_heads_state_their_non_commercial_terms(stem: str) -> None:
     found = description(stem)
     assert found["license"] == "CC-BY-NC-SA-4.0"
     assert found["commercial_use"] is False
-    assert {line.split()[0] for line in found["data"]} == {"RAVDESS", "nEMO", "EmoDB"}
+    assert {line.split()[0] for line in found["data"]} == {"RAVDESS", "nEMO", "EmoDB", "LibriSpeech"}
     assert sum(found["priors"].values()) == pytest.approx(1.0, abs=1e-3)
 
 

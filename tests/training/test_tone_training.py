@@ -61,7 +61,7 @@ def shuffled(data: ToneData) -> ToneData:
 
 def held_out(data: ToneData) -> HeldOut:
     folds = list(tone.speaker_folds(data, 3))
-    return tone.calibrated(tone.cross_validated(data, folds), folds)
+    return tone.calibrated(tone.cross_validated(data, folds)[0], folds)
 
 
 def test_folds_never_share_a_speaker_and_hold_out_everyone_once() -> None:
@@ -151,7 +151,7 @@ def test_strong_intensity_raises_the_arousal_target() -> None:
 def test_calibration_of_a_fold_uses_the_other_folds_only() -> None:
     data = made_up()
     folds = list(tone.speaker_folds(data, 3))
-    raw = tone.cross_validated(data, folds)
+    raw, _ = tone.cross_validated(data, folds)
     garbled = raw.logits.copy()
     garbled[folds[0][1]] *= 50
     changed = tone.calibrated(replace(raw, logits=garbled), folds).logits[folds[0][1]] / 50
@@ -172,9 +172,10 @@ def test_one_corpus_without_intensities_is_still_measured(monkeypatch: pytest.Mo
     monkeypatch.setattr(tone, "OUTER_FOLDS", 3)
     data = made_up()
     own = data.where(data.has(corpus="first", gender="f"))
-    metrics, temperature = tone.evaluate(own)
-    assert set(metrics) == {"speaker_disjoint", "recall_telephone"}
-    assert temperature > 0
+    found = tone.evaluate(own)
+    assert set(found.metrics) == {"speaker_disjoint", "recall_telephone"}
+    assert found.temperature > 0
+    assert found.penalty in tone.PENALTIES
 
 
 def test_terms_of_own_data_reach_the_description() -> None:
@@ -193,6 +194,9 @@ def test_unacted_speech_counts_as_neutral_among_all_classes() -> None:
     unacted = replace(read, clips=tuple(replace(clip, corpus=UNACTED, speaker=f"{UNACTED}:{clip.speaker}") for clip in read.clips))
     assert tone.possible_classes(unacted).all()
     both = ToneData((*data.clips, *unacted.clips), (*data.copies, *unacted.copies), np.concatenate([data.features, unacted.features]))
+    weights = tone.row_weights(both)
+    share = weights[both.has(corpus=UNACTED)].sum() / weights[both.has(corpus="first")].sum()
+    assert share == pytest.approx(tone.UNACTED_WEIGHT)
     held = held_out(both)
     assert {name.partition(",")[0] for name in report(held)} == {"first", "second", "all"}
     taken = false_alarms(held)[f"{UNACTED}, clean"]
