@@ -9,7 +9,8 @@
   const canvas = player.querySelector("canvas");
   const clock = player.querySelector("[data-clock]");
   const speed = player.querySelector("[data-speed]");
-  const follow = player.querySelector("[data-follow]");
+  /* It stands over the transcript, outside the player. */
+  const follow = document.querySelector("[data-follow]");
   const status = player.querySelector("[data-audio-status]");
   const utterances = [...document.querySelectorAll("[data-utterance]")];
   const spans = utterances.map((element) => [Number(element.dataset.start), Number(element.dataset.end)]);
@@ -61,7 +62,7 @@
 
   function bringIntoView(element) {
     const box = element.closest(".transcript");
-    if (!follow.checked || box.scrollHeight <= box.clientHeight) return;
+    if (!follow?.checked || box.scrollHeight <= box.clientHeight) return;
     const top = element.offsetTop - box.offsetTop - box.clientHeight / 3;
     box.scrollTo({ top, behavior: calm.matches ? "auto" : "smooth" });
   }
@@ -190,5 +191,7 @@
   });
 
   const wanted = Number(new URLSearchParams(location.search).get("t"));
-  if (wanted > 0) audio.addEventListener("loadedmetadata", () => seek(wanted), { once: true });
+  /* The metadata may be there before this script runs; its event is then past. */
+  if (wanted > 0 && audio.readyState >= HTMLMediaElement.HAVE_METADATA) seek(wanted);
+  else if (wanted > 0) audio.addEventListener("loadedmetadata", () => seek(wanted), { once: true });
 })();
