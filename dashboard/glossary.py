@@ -22,8 +22,9 @@ SCORES = Section(
     (
         (
             "Frustration",
-            "The estimated probability that a reviewer would call this utterance frustrated, from tone, wording, effort, measures and "
-            "what came just before. 80 % should mean that about 8 of 10 such utterances are.",
+            "How strongly tone, wording, effort, measures and what came just before speak for frustration in this utterance, on a scale "
+            "from 0 to 100 %. It is not calibrated yet, because no labelled calls exist to do it on: read 80 % as high on this scale, not "
+            "as 8 of 10. How often reviewers here agree is the measured precision on the overview.",
         ),
         (
             "Tone",
