@@ -19,7 +19,9 @@ EFFORT_RULE = "high_effort"
 """Stands on signs of effort, not on a score; it may cover half a call."""
 CLIP_MARGIN_S = 5.0
 CHIP_FROM = 0.3
-"""Probability from which a tone or wording chip helps more than it clutters."""
+"""Probability from which a frustration or wording chip helps more than it clutters."""
+ANGER_CHIP_FROM = 0.5
+"""Anger is the only class of tone that the score listens to, and so the only one that is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +195,8 @@ def _chips(utterance: Utterance) -> Iterable[Chip]:
 
 def _tone_chips(utterance: Utterance) -> Iterable[Chip]:
     if utterance.tone:
-        emotions = {name: value for name, value in utterance.tone.items() if name != "arousal"}
-        name, value = max(emotions.items(), key=lambda item: item[1])
-        if name != "neutral":
-            yield Chip(f"sounds {plain(name, 'emotion')} {value:.0%}", "tone", f"Arousal {utterance.tone['arousal']:.0%}")
+        if (anger := utterance.tone["anger"]) >= ANGER_CHIP_FROM:
+            yield Chip(f"voice: anger {anger:.0%}", "tone", f"Arousal {utterance.tone['arousal']:.0%}")
     elif utterance.tone_abstained and utterance.tone_abstained != utterance.abstained:
         yield Chip(f"tone not scored: {plain(utterance.tone_abstained, 'abstained')}", "wrap")
 

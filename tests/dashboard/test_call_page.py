@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.factories import World
 
-EMOTION = ("frustrat", "anger", "angry", "sentiment", "arousal", "flag", "log-odds", "0.83", "83%", "83 %", "sounds", "contribution")
+EMOTION = ("frustrat", "anger", "angry", "sentiment", "arousal", "flag", "log-odds", "0.83", "83%", "83 %", "voice:", "contribution")
 """None of this may stand in a page for the call's agent; the page's own style sheets are left out."""
 
 
@@ -53,7 +53,7 @@ def test_transcript_has_every_utterance_with_party_time_and_measures(browser: Ca
 def test_customer_utterances_carry_scores_and_reasons_for_withholding_them(browser: Callable[[str], Client], call: Call) -> None:
     html = page(browser("reviewer"), call)
     assert "frustration 83%" in html
-    assert "sounds angry 71%" in html
+    assert "voice: anger 71%" in html
     assert "words 66%" in html
     assert "not scored: not enough evidence" in html
     assert "tone not scored: too little speech" in html
