@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PERIODS = (7, 30, 90)
 DEFAULT_DAYS = 30
 FAILURES = 5
+FEW_VERDICTS = 10
+"""Below it a measured share says little, and is not printed as large as the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Figure:
     value: str
     note: str
     unit: str = ""
+    rests_on_few: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ def _precision(measured: Measured) -> Figure:
     label = "Measured precision"
     if measured.value is None or measured.low is None or measured.high is None:
         return Figure(label, "–", "judge flags to measure it")
-    return Figure(label, _percent(measured.value), f"n = {measured.n}, 95 % interval {measured.low:.0%} to {measured.high:.0%}")
+    note = f"n = {measured.n}, 95 % interval {measured.low:.0%} to {measured.high:.0%}"
+    return Figure(label, _percent(measured.value), note, rests_on_few=measured.n < FEW_VERDICTS)
 
 
 def _miss_text(misses: Misses) -> str:

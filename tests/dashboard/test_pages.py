@@ -48,6 +48,7 @@ def test_overview_shows_measured_precision_with_n_and_interval(browser: Callable
     verdict_record(user=world.reviewer, flag_id=Flag.objects.get(call=call).id, answer="confirm")
     html = text(browser("supervisor"), "/")
     assert "n = 1, 95 % interval 21% to 100%" in html
+    assert '<div class="figure few">' in html
 
 
 def test_overview_shows_failures_with_their_reasons(browser: Callable[[str], Client], world: World) -> None:
@@ -89,6 +90,12 @@ def test_help_defines_every_score_measure_and_reason(browser: Callable[[str], Cl
         assert f"<dt>{term}</dt>" in html
     for label in (*words.PARTS.values(), *words.EFFORT.values()):
         assert label in html
+
+
+def test_help_does_not_promise_a_calibration_that_was_not_made(browser: Callable[[str], Client]) -> None:
+    html = text(browser("agent"), "/help/")
+    assert "not calibrated yet" in html
+    assert "about 8 of 10" not in html
 
 
 def test_about_tells_versions_licences_and_what_it_talks_to(browser: Callable[[str], Client], call: Call) -> None:
