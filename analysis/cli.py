@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = _Run(registry.build(config), config, options)
     except AnalysisError as error:
         parser.error(error.message)
+    _tell_licence(run)
     failed = [name for name in given.files if not _done(name, given, run)]
     return int(bool(failed))
 
@@ -49,6 +50,20 @@ class _Run:
     engines: Engines
     config: Config
     options: pipeline.CallOptions
+
+
+def _tell_licence(run: _Run) -> None:
+    tone = run.engines.tone
+    if (
+        tone is not None
+        and run.config.tone.accept_noncommercial
+        and not tone.commercial_use
+        and run.options.scoring.mode is ScoringMode.FULL
+    ):
+        sys.stderr.write(
+            f"Tone is scored with weights under {tone.licence}, which exclude commercial use; "
+            "--no-accept-noncommercial-weights leaves tone out.\n"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

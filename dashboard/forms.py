@@ -120,9 +120,7 @@ class UploadForm(Described):
         """Each file with what is known of its call. Makes the agent and queue where they are new."""
         known = dict(self.cleaned_data)
         recordings = known.pop("recordings")
-        team = known["team"]
-        known["agent"] = services.agent_named(known["agent"], team)
-        known["queue"] = services.queue_named(known["queue"], team)
+        known["agent"], known["queue"] = services.agent_and_queue(known["agent"], known["queue"], known["team"])
         known["channels"] = tuple(filter(None, known["channels"].split(",")))
         known["notice"] = known["notice"] or Notice.UNKNOWN
         for recording in recordings:

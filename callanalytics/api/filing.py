@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def new_call(fields: Mapping[str, Any], *, user: User) -> NewCall:
     """What was sent, as the service takes it. Raises ApplicationError where the user may add no call there, before anything is made."""
     team = _team(fields, user)
-    agent = services.agent_named(fields.get("agent", ""), team)
-    queue = services.queue_named(fields.get("queue", ""), team)
+    agent, queue = services.agent_and_queue(fields.get("agent", ""), fields.get("queue", ""), team)
     known = {name: value for name, value in fields.items() if name not in ("file", "team", "agent", "queue")}
     return NewCall(file_name=fields["file"].name, team=team, agent=agent, queue=queue, **known)
 

@@ -28,6 +28,13 @@ def team_named(name: str) -> Team | None:
     return team
 
 
+def agent_and_queue(agent: str, queue: str, team: Team | None) -> tuple[Agent | None, Queue | None]:
+    """Both by name. Where no team is given, the one that is new joins the team of the one that is known."""
+    for known in (agent_known(agent), queue_known(queue)):
+        team = team or (known.team if known else None)
+    return agent_named(agent, team), queue_named(queue, team)
+
+
 def agent_named(code: str, team: Team | None) -> Agent | None:
     """The agent with this code, made in the team where it is new; None for an empty code."""
     if not code.strip():

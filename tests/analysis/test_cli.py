@@ -106,3 +106,11 @@ def test_channels_are_parties() -> None:
     assert cli.parse_channels(None) == ()
     with pytest.raises(AnalysisError, match="agent, customer or unknown"):
         cli.parse_channels("left,right")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [([], True), (["--no-accept-noncommercial-weights"], False), (["--scoring", "words"], False)]
+)
+def test_terms_of_the_tone_weights_are_told_where_they_score(arguments: list[str], told: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["absent.wav", *arguments])
+    assert ("which exclude commercial use" in capsys.readouterr().err) == told

@@ -18,6 +18,7 @@ from callanalytics.calls.services import NewCall, call_ingest, recording_path
 from callanalytics.errors import ApplicationError
 from callanalytics.events.models import Event
 from callanalytics.people.models import UNASSIGNED
+from callanalytics.people.services import agent_and_queue
 from tests import factories
 
 if TYPE_CHECKING:
@@ -136,6 +137,15 @@ def test_without_a_team_the_agents_or_the_queues_or_unassigned_takes_it(world: W
     assert take(world, b"1", team=None, agent=world.agent).call.team == world.billing
     assert take(world, b"2", team=None, queue=world.queue).call.team == world.billing
     assert take(world, b"3", team=None).call.team.name == UNASSIGNED
+
+
+def test_a_new_agent_or_queue_joins_the_team_of_the_known_other(world: World) -> None:
+    agent, queue = agent_and_queue("new agent", world.queue.name, None)
+    assert agent is not None
+    assert (agent.team, queue) == (world.billing, world.queue)
+    agent, queue = agent_and_queue(world.agent.code, "new queue", None)
+    assert queue is not None
+    assert (agent, queue.team) == (world.agent, world.billing)
 
 
 @pytest.mark.parametrize(

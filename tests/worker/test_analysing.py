@@ -134,6 +134,7 @@ def test_a_broken_file_fails_at_once_with_its_name_and_reason(center: Center, re
     assert (status, attempts) == ("failed", 1)
     assert len(reason) > 30
     assert str(files.absolute("")) not in reason
+    assert reason.startswith(call.file_name)
     assert not AnalysisRun.objects.exists()
 
 

@@ -82,12 +82,13 @@ def _ingested(file: Path, options: dict[str, Any]) -> Ingested:
     if not file.is_file():
         raise ApplicationError("there is no such file")
     team = people.team_named(options["team"])
+    agent, queue = people.agent_and_queue(options["agent"], options["queue"], team)
     details = NewCall(
         file_name=file.name,
         team=team,
         external_id=options["external_id"],
-        agent=people.agent_named(options["agent"], team),
-        queue=people.queue_named(options["queue"], team),
+        agent=agent,
+        queue=queue,
         direction=options["direction"],
         channels=tuple(Party(word) if word in set(Party) else word for word in _words(options["channels"])),
         language=options["language"],
