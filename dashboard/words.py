@@ -73,16 +73,6 @@ ROLE_SOURCES = {
 
 NOTICE = {"unknown": "not known", "given": "the caller was told", "not_given": "the caller was not told"}
 
-EMOTIONS = {
-    "anger": "angry",
-    "sadness": "sad",
-    "fear": "afraid",
-    "disgust": "disgusted",
-    "happiness": "happy",
-    "surprise": "surprised",
-    "neutral": "neutral",
-}
-
 TABLES = {
     "abstained": ABSTAINED,
     "rule": RULES,
@@ -96,7 +86,6 @@ TABLES = {
     "party": PARTIES,
     "role_source": ROLE_SOURCES,
     "notice": NOTICE,
-    "emotion": EMOTIONS,
 }
 
 

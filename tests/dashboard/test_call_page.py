@@ -179,6 +179,12 @@ def test_a_failed_call_tells_why_and_can_be_tried_again(browser: Callable[[str],
     assert Call.objects.get(id=call.id).status == CallStatus.QUEUED
 
 
+def test_no_other_class_of_tone_than_anger_is_shown(browser: Callable[[str], Client], call: Call) -> None:
+    calm = {"anger": 0.49, "sadness": 0.0, "fear": 0.0, "disgust": 0.51, "happiness": 0.0, "surprise": 0.0, "neutral": 0.0, "arousal": 0.4}
+    assert call.utterances.filter(tone__isnull=False).update(tone=calm) > 0
+    assert 'class="chip tone"' not in page(browser("reviewer"), call)
+
+
 def test_an_objected_call_says_that_nothing_is_scored(browser: Callable[[str], Client], call: Call, world: World) -> None:
     call_objection_set(user=world.supervisor, call_id=call.id, objected=True)
     measured = dataclasses.replace(

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.pipeline import STEP_SHARES
 from analysis.steps.flags import EFFORT_RULE, FRUSTRATION_RULE
-from analysis.values import Abstention, Contributions, Party, RoleSource, ScoringMode, Tone
+from analysis.values import Abstention, Contributions, Party, RoleSource, ScoringMode
 from callanalytics.calls.models import CallStatus, FlagStatus, Notice
 from callanalytics.review.models import Answer
 from dashboard import presenting, words
@@ -22,7 +22,6 @@ from dashboard import presenting, words
         ("role_source", list(RoleSource)),
         ("scoring", list(ScoringMode)),
         ("part", list(Contributions.__slots__)),
-        ("emotion", [name for name in Tone.__slots__ if name != "arousal"]),
         ("status", CallStatus.values),
         ("flag_status", FlagStatus.values),
         ("notice", Notice.values),
