@@ -41,10 +41,16 @@ class Watched:
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def note(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+    def failed(self, error: str) -> None:
+        """A script ended by an error: a complaint, and one that no test may leave behind."""
+        self.complaints.append(error)
+        self.errors.append(error)
 
 
 @pytest.fixture(scope="session")
@@ -82,14 +88,16 @@ def watched(chromium: Browser, demo: Demo) -> Iterator[Watched]:
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=demo.url)
     watched = Watched(context.new_page())
     watched.page.on("console", lambda message: watched.note(message))
-    watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    watched.page.on("pageerror", lambda error: watched.failed(str(error)))
     watched.page.goto("/login/")
     watched.page.get_by_label("Username").fill(demo.user)
     watched.page.get_by_label("Password").fill(demo.password)
     watched.page.get_by_role("button", name="Sign in").click()
     watched.page.wait_for_url(f"{demo.url}/")
     yield watched
+    errors = list(watched.errors)
     context.close()
+    assert errors == []
 
 
 def _free_port() -> int:

@@ -123,6 +123,19 @@ def test_a_verdict_by_keyboard_stays_on_the_page_and_is_kept(watched: Watched) -
     assert watched.complaints == []
 
 
+def test_a_note_after_a_verdict_breaks_no_policy(watched: Watched) -> None:
+    page = watched.page
+    sample_opened(page, "escalates")
+    with page.expect_response("**/verdict/"):
+        page.locator("[data-flag]").first.get_by_role("button", name="Reject").click()
+    expect(page.locator("[data-flag] .chip.rejected").first).to_be_visible()
+    page.get_by_label("Note to").fill("Listen to how this begins.")
+    page.get_by_role("button", name="Send note").click()
+    expect(page.locator(".note-text").first).to_contain_text("Listen to how this begins.")
+    page.wait_for_load_state("networkidle")
+    assert watched.complaints == []
+
+
 def test_space_plays_and_the_transcript_follows(watched: Watched) -> None:
     page = watched.page
     sample_opened(page, "calm")
@@ -135,6 +148,44 @@ def test_space_plays_and_the_transcript_follows(watched: Watched) -> None:
     page.keyboard.press("Space")
     until(page, "document.querySelector('audio').paused")
     assert watched.complaints == []
+
+
+def test_clock_and_transcript_keep_up_with_the_sound(watched: Watched) -> None:
+    page = watched.page
+    sample_opened(page, "escalates")
+    begun = page.locator("[data-clock]").inner_text()
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, "document.querySelector('audio').currentTime > 0.2")
+    page.wait_for_timeout(2000)
+    assert page.locator("[data-clock]").inner_text() != begun
+    expect(page.locator("[data-utterance][aria-current=true]")).to_have_count(1)
+    assert not page.evaluate("document.querySelector('audio').paused")
+    page.locator("[data-utterance]").last.locator(".said").click()
+    expect(page.locator("[data-utterance]").last).to_have_attribute("aria-current", "true")
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_a_link_to_a_moment_opens_there(watched: Watched, hashed: bool) -> None:
+    page = watched.page
+    sample_opened(page, "escalates")
+    flag = page.locator("[data-flag]").first.get_attribute("id")
+    address = f"{page.url.split('?')[0]}?t=12.5" + (f"#{flag}" if hashed else "")
+    page.goto("about:blank")
+    page.goto(address)
+    until(page, "Math.abs(document.querySelector('audio').currentTime - 12.5) < 0.1", seconds=20)
+    expect(page.locator("[data-clock]")).to_have_text("0:12")
+    assert watched.complaints == []
+
+
+def test_on_a_phone_flags_stand_before_the_transcript(watched: Watched) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    sample_opened(page, "escalates")
+    flag, transcript = (page.locator(selector).first.bounding_box() for selector in ("[data-flag]", ".transcript"))
+    assert flag is not None
+    assert transcript is not None
+    assert flag["y"] < transcript["y"]
 
 
 def test_a_click_on_waveform_and_chart_seeks(watched: Watched) -> None:
