@@ -117,7 +117,7 @@ class UploadForm(Described):
         return cleaned
 
     def details(self) -> Iterator[tuple[UploadedFile[Any], NewCall]]:
-        """Each file with what is known of its call. Makes the agent and queue where they are new."""
+        """Each file with what is known of its call."""
         known = dict(self.cleaned_data)
         recordings = known.pop("recordings")
         known["agent"], known["queue"] = services.agent_and_queue(known["agent"], known["queue"], known["team"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,7 +22,7 @@ from callanalytics.errors import ApplicationError
 from callanalytics.events.services import event_record
 from callanalytics.people.models import Agent, Queue, ScoringChoice, Team, User
 from callanalytics.people.selectors import access_for, agents_visible, queues_visible
-from callanalytics.people.services import team_unassigned
+from callanalytics.people.services import agent_kept, queue_kept, team_unassigned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,10 @@ LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 @dataclass(frozen=True, slots=True)
 class NewCall:
-    """What is known of a call that comes in. Without a team it is the agent's, else the queue's, else `Unassigned`."""
+    """What is known of a call that comes in. Without a team it is the agent's, else the queue's, else `Unassigned`.
+
+    An agent or queue that is not stored yet is stored with the call, or not at all.
+    """
 
     file_name: str
     team: Team | None = None
@@ -100,13 +103,14 @@ def _team(details: NewCall) -> Team:
 
 
 def _check_rights(details: NewCall, team: Team, user: User) -> None:
-    """Nobody hands a call to a team, agent or queue of others by naming it."""
+    """Nobody hands a call to a team, agent or queue of others by naming it. The team comes last: it may be that of a foreign agent."""
+    agent, queue = details.agent, details.queue
+    if agent is not None and agent.pk and not agents_visible(user).filter(pk=agent.pk).exists():
+        raise ApplicationError(f"The agent {agent.code} belongs to a team that is not yours.", code="forbidden", field="agent")
+    if queue is not None and queue.pk and not queues_visible(user).filter(pk=queue.pk).exists():
+        raise ApplicationError(f"The queue {queue.name} belongs to a team that is not yours.", code="forbidden", field="queue")
     if not access_for(user).can_supervise(team.id):
         raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
-    if details.agent is not None and not agents_visible(user).filter(pk=details.agent.pk).exists():
-        raise ApplicationError(f"The agent {details.agent.code} belongs to a team that is not yours.", code="forbidden", field="agent")
-    if details.queue is not None and not queues_visible(user).filter(pk=details.queue.pk).exists():
-        raise ApplicationError(f"The queue {details.queue.name} belongs to a team that is not yours.", code="forbidden", field="queue")
 
 
 def _check(details: NewCall) -> None:
@@ -151,7 +155,7 @@ def _kept(staged: Staged, details: NewCall, team: Team, user: User | None) -> In
             existing = _existing(recording, details, team)
             if existing is not None:
                 return _answered(existing, details, user)
-            call = _created(recording, details, user)
+            call = _created(recording, _with_people_kept(details, team, user), user)
             queueing.enqueue(call.id)
             if new or not files.absolute(recording.file).exists():
                 placed.append(recording.file)
@@ -196,6 +200,16 @@ def _answered(call: Call, details: NewCall, user: User | None) -> Ingested:
         objection_apply(call, objected=True, actor=user)
         call.refresh_from_db()
     return Ingested(call, created=False)
+
+
+def _with_people_kept(details: NewCall, team: Team, user: User | None) -> NewCall:
+    """With the agent and queue stored. Somebody else may just have made one of that name in another team, so rights are looked at again."""
+    agent = agent_kept(details.agent) if details.agent is not None else None
+    queue = queue_kept(details.queue) if details.queue is not None else None
+    kept = replace(details, agent=agent, queue=queue)
+    if user is not None:
+        _check_rights(kept, team, user)
+    return kept
 
 
 def _created(recording: Recording, details: NewCall, user: User | None) -> Call:

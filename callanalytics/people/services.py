@@ -1,4 +1,4 @@
-"""Finds or makes the teams, agents and queues that an incoming call names."""
+"""Finds the teams, agents and queues that an incoming call names, and keeps those that are new once the call is kept."""
 
 from __future__ import annotations
 
@@ -29,24 +29,25 @@ def team_named(name: str) -> Team | None:
 
 
 def agent_and_queue(agent: str, queue: str, team: Team | None) -> tuple[Agent | None, Queue | None]:
-    """Both by name. Where no team is given, the one that is new joins the team of the one that is known."""
-    for known in (agent_known(agent), queue_known(queue)):
+    """Both by name, None for an empty one. What is new is not stored yet; it joins the team given, else that of the one that is known."""
+    known_agent, known_queue = agent_known(agent), queue_known(queue)
+    for known in (known_agent, known_queue):
         team = team or (known.team if known else None)
-    return agent_named(agent, team), queue_named(queue, team)
+    if known_agent is None and agent.strip():
+        known_agent = Agent(code=agent.strip()[:60], team=team or team_unassigned())
+    if known_queue is None and queue.strip():
+        known_queue = Queue(name=queue.strip()[:120], team=team)
+    return known_agent, known_queue
 
 
-def agent_named(code: str, team: Team | None) -> Agent | None:
-    """The agent with this code, made in the team where it is new; None for an empty code."""
-    if not code.strip():
-        return None
-    return agent_known(code) or Agent.objects.get_or_create(code=code.strip()[:60], defaults={"team": team or team_unassigned()})[0]
+def agent_kept(agent: Agent) -> Agent:
+    """Stored where it is new. Call it inside the transaction that keeps the call, so that a refused call leaves no agent behind."""
+    return agent if agent.pk else Agent.objects.get_or_create(code=agent.code, defaults={"team": agent.team})[0]
 
 
-def queue_named(name: str, team: Team | None) -> Queue | None:
-    """The queue of this name, made in the team where it is new; None for an empty name."""
-    if not name.strip():
-        return None
-    return queue_known(name) or Queue.objects.get_or_create(name=name.strip()[:120], defaults={"team": team})[0]
+def queue_kept(queue: Queue) -> Queue:
+    """As agent_kept."""
+    return queue if queue.pk else Queue.objects.get_or_create(name=queue.name, defaults={"team": queue.team})[0]
 
 
 def agent_known(code: str) -> Agent | None:

@@ -174,9 +174,12 @@ def test_a_call_id_belongs_to_one_file(browser: Callable[[str], Client], world: 
 def test_the_same_id_with_other_audio_is_told(browser: Callable[[str], Client], world: World) -> None:
     given = {"team": world.billing.pk, "external_id": "C-9"}
     browser("supervisor").post("/calls/upload/", {"recordings": files("a.wav"), **given})
-    response = browser("supervisor").post("/calls/upload/", {"recordings": files("b.wav"), **given})
+    named = {"agent": "B9", "queue": "new queue"}
+    response = browser("supervisor").post("/calls/upload/", {"recordings": files("b.wav"), **given, **named})
     assert response.status_code == 422
     assert "with other audio" in response.content.decode()
+    assert not Agent.objects.filter(code="B9").exists()
+    assert not Queue.objects.filter(name="new queue").exists()
 
 
 def test_a_supervisor_cannot_add_to_another_team(browser: Callable[[str], Client], world: World) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from callanalytics.calls import files, ingest
@@ -17,7 +18,7 @@ from callanalytics.calls.models import Call, CallStatus, Recording
 from callanalytics.calls.services import NewCall, call_ingest, recording_path
 from callanalytics.errors import ApplicationError
 from callanalytics.events.models import Event
-from callanalytics.people.models import UNASSIGNED
+from callanalytics.people.models import UNASSIGNED, Agent, Queue, Team
 from callanalytics.people.services import agent_and_queue
 from tests import factories
 
@@ -34,6 +35,10 @@ AUDIO = b"some audio"
 def take(world: World, content: bytes = AUDIO, **details: Any) -> ingest.Ingested:
     new: dict[str, Any] = {"file_name": "a call.WAV", "team": world.billing} | details
     return call_ingest(io.BytesIO(content), NewCall(**new), user=None)
+
+
+def broken_disk(_path: Path, _relative: str) -> None:
+    raise OSError("disk full")
 
 
 def stored(media: Path) -> list[Path]:
@@ -146,6 +151,44 @@ def test_a_new_agent_or_queue_joins_the_team_of_the_known_other(world: World) ->
     agent, queue = agent_and_queue(world.agent.code, "new queue", None)
     assert queue is not None
     assert (agent, queue.team) == (world.agent, world.billing)
+
+
+def test_a_new_agent_and_queue_are_kept_with_the_call(world: World) -> None:
+    agent, queue = agent_and_queue("A99", "new queue", world.sales)
+    first, second = take(world, b"1", agent=agent, queue=queue).call, take(world, b"2", agent=agent, queue=queue).call
+    assert first.agent == second.agent == Agent.objects.get(code="A99", team=world.sales)
+    assert first.queue == second.queue == Queue.objects.get(name="new queue", team=world.sales)
+
+
+def test_a_refused_call_leaves_no_new_agent_or_queue(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(world, external_id="X1")
+    agent, queue = agent_and_queue("A99", "new queue", world.billing)
+    with pytest.raises(ApplicationError):
+        take(world, b"", agent=agent, queue=queue)
+    with pytest.raises(ApplicationError):
+        take(world, b"other audio", external_id="X1", agent=agent, queue=queue)
+    monkeypatch.setattr(files, "settle", broken_disk)
+    with pytest.raises(OSError, match="disk full"):
+        take(world, b"third audio", agent=agent, queue=queue)
+    assert not Agent.objects.filter(code="A99").exists()
+    assert not Queue.objects.filter(name="new queue").exists()
+
+
+def test_a_file_that_the_command_refuses_leaves_no_new_agent(world: World, tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(CommandError):
+        call_command("analyze", str(tmp_path / "empty.wav"), "--enqueue", "--agent", "A99", "--queue", "new queue")
+    assert not Agent.objects.filter(code="A99").exists()
+    assert not Queue.objects.filter(name="new queue").exists()
+
+
+def test_a_name_that_another_team_took_in_the_meantime_is_refused(world: World) -> None:
+    agent, _ = agent_and_queue("A99", "", world.billing)
+    Agent.objects.create(code="A99", team=Team.objects.create(name="Elsewhere"))
+    with pytest.raises(ApplicationError) as caught:
+        call_ingest(factories.audio(), NewCall(file_name="x.wav", team=world.billing, agent=agent), user=world.supervisor)
+    assert (caught.value.code, caught.value.field) == ("forbidden", "agent")
+    assert not Call.objects.exists()
 
 
 @pytest.mark.parametrize(
