@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def new_call(fields: Mapping[str, Any], *, user: User) -> NewCall:
-    """What was sent, as the service takes it. Raises ApplicationError where the user may add no call there, before anything is made."""
+    """What was sent, as the service takes it. Raises ApplicationError where the user adds no calls, or names no team of theirs."""
     team = _team(fields, user)
     agent, queue = services.agent_and_queue(fields.get("agent", ""), fields.get("queue", ""), team)
     known = {name: value for name, value in fields.items() if name not in ("file", "team", "agent", "queue")}
@@ -54,12 +54,20 @@ def _team(fields: Mapping[str, Any], user: User) -> Team:
     access = selectors.access_for(user)
     if not access.is_supervisor:
         raise ApplicationError("Only supervisors may add calls.", code="forbidden")
-    team = services.team_named(fields.get("team", "")) or _team_implied(fields) or _team_only(access.supervised_team_ids)
+    team = _team_named(fields, user) or _team_implied(fields) or _team_only(access.supervised_team_ids)
     if team is None and not access.is_owner:
         raise ApplicationError("You supervise several teams; name the one that the call belongs to.", field="team")
-    team = team or services.team_unassigned()
-    if not access.can_supervise(team.id):
-        raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
+    return team or services.team_unassigned()
+
+
+def _team_named(fields: Mapping[str, Any], user: User) -> Team | None:
+    """One answer for a team of others and for one that there is not: nobody learns of a team by trying its name."""
+    name = fields.get("team", "")
+    if not name:
+        return None
+    team = selectors.teams_uploadable(user).filter(name__iexact=name).first()
+    if team is None:
+        raise ApplicationError(f"There is no team {name!r} that you may add calls to.", field="team")
     return team
 
 

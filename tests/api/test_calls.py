@@ -156,9 +156,26 @@ def test_json_in_place_of_multipart_is_a_415(api: Callable[[str], APIClient]) ->
 def test_only_supervisors_add_calls_and_only_to_their_teams(api: Callable[[str], APIClient]) -> None:
     for role, status in {"reviewer": 403, "agent": 403, "outsider": 404}.items():
         assert post(api(role), agent="NEW1").status_code == status
-    assert post(api("supervisor"), team="Sales", agent="NEW1").status_code == 403
+    assert post(api("supervisor"), team="Sales", agent="NEW1").status_code == 400
     assert not Agent.objects.filter(code="NEW1").exists()
     assert Call.objects.count() == 0
+
+
+def test_a_team_of_others_answers_as_one_that_there_is_not(api: Callable[[str], APIClient], center: Center) -> None:
+    Agent.objects.create(code="S1", team=center.other_team)
+    foreign, missing = post(api("supervisor"), team="Sales"), post(api("supervisor"), team="Nobody")
+    assert foreign.status_code == missing.status_code == 400
+    assert foreign.content.replace(b"Sales", b"Nobody") == missing.content
+    implied = post(api("supervisor"), agent="S1")
+    assert error(implied)["fields"].keys() == {"agent"}
+    assert b"Sales" not in implied.content
+
+
+def test_a_refused_call_leaves_no_new_agent_or_queue(api: Callable[[str], APIClient]) -> None:
+    post(api("supervisor"), external_id="c-1")
+    assert post(api("supervisor"), tone_wav(hz=200), external_id="c-1", agent="NEW1", queue="new queue").status_code == 409
+    assert not Agent.objects.filter(code="NEW1").exists()
+    assert not Queue.objects.filter(name="new queue").exists()
 
 
 def test_nobody_hands_a_call_to_another_team_s_agent_or_queue(api: Callable[[str], APIClient], center: Center) -> None:
