@@ -6,13 +6,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.http import HttpResponse, JsonResponse
+from django.http import JsonResponse
+from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
 COPIES = 2
@@ -41,8 +42,8 @@ def _free() -> int:
 
 def _too_large(request: HttpRequest, size: int) -> HttpResponse:
     message = (
-        f"The upload is {filesizeformat(size)}; at most {filesizeformat(settings.MAX_UPLOAD_BYTES)} are taken. "
-        "Send files one by one, or compress them (FLAC, Opus)."
+        f"The upload is {filesizeformat(size)}; at most {filesizeformat(settings.MAX_UPLOAD_BYTES)} are taken at a time. "
+        "Nothing was kept. Send files one by one, or compress them (FLAC, Opus)."
     )
     return _refused(request, message, code="too_large", status=413)
 
@@ -57,4 +58,4 @@ def _no_space(request: HttpRequest, size: int) -> HttpResponse:
 def _refused(request: HttpRequest, message: str, *, code: str, status: int) -> HttpResponse:
     if request.path.startswith("/api/"):
         return JsonResponse({"error": {"code": code, "message": message, "fields": {"file": [message]}}}, status=status)
-    return HttpResponse(message + "\n", status=status, content_type="text/plain; charset=utf-8")
+    return render(request, "dashboard/upload_refused.html", {"message": message, "status": status}, status=status)

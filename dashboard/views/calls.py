@@ -54,7 +54,7 @@ def call_upload(request: HttpRequest) -> HttpResponse:
         kept, problems = _ingest(request, form)
         if not problems:
             return redirect("call-detail", kept[0]) if len(kept) == 1 else redirect("call-list")
-    context = {"form": form, "problems": problems, "limit": settings.MAX_UPLOAD_BYTES}
+    context = {"form": form, "problems": problems, "limit": settings.MAX_UPLOAD_BYTES, "most_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES}
     return render(request, "dashboard/upload.html", context, status=422 if request.method == "POST" else 200)
 
 

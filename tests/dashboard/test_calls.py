@@ -165,6 +165,14 @@ def test_no_file_is_told(browser: Callable[[str], Client], world: World) -> None
     assert "Choose at least one recording." in response.content.decode()
 
 
+def test_more_files_than_are_taken_at_a_time_are_refused_on_a_page_that_says_so(browser: Callable[[str], Client], world: World) -> None:
+    many = files(*(f"{number}.wav" for number in range(101)))
+    response = browser("supervisor").post("/calls/upload/", {"recordings": many, "team": world.billing.pk})
+    assert response.status_code == 400
+    assert "more than 100 files" in response.content.decode()
+    assert not Call.objects.exists()
+
+
 def test_a_call_id_belongs_to_one_file(browser: Callable[[str], Client], world: World) -> None:
     given = {"recordings": files("a.wav", "b.wav"), "team": world.billing.pk, "external_id": "C-9"}
     assert "A call id belongs to one recording" in browser("supervisor").post("/calls/upload/", given).content.decode()

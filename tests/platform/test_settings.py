@@ -157,8 +157,11 @@ def test_a_database_without_its_tables_is_not_ready(tmp_path: Path) -> None:
 def test_an_upload_past_the_limit_is_refused_before_it_is_read(client: Client, settings: Settings) -> None:
     settings.MAX_UPLOAD_BYTES = 1000
     page = client.generic("POST", "/calls/upload/", b"x", CONTENT_LENGTH="5000000000")
-    assert page.status_code == 413
-    assert "4.7\xa0GB" in page.content.decode()
+    assert (page.status_code, page["Content-Type"]) == (413, "text/html; charset=utf-8")
+    html = page.content.decode()
+    assert "The upload is 4.7\xa0GB; at most 1000\xa0bytes are taken at a time" in html
+    assert "Send files one by one, or compress them" in html
+    assert 'href="/calls/upload/"' in html
     api = client.generic("POST", "/api/calls/", b"x", CONTENT_LENGTH="5000000000")
     assert (api.status_code, api.json()["error"]["code"]) == (413, "too_large")
 
@@ -173,6 +176,9 @@ def test_an_upload_that_the_disk_cannot_hold_twice_is_refused_before_it_is_read(
     }
     assert {size: answer.status_code for size, answer in answers.items()} == {7_000_000: 401, 8_000_000: 507}
     assert answers[8_000_000].json()["error"]["code"] == "no_space"
+    page = client.generic("POST", "/calls/upload/", b"x", CONTENT_LENGTH="8000000")
+    assert page.status_code == 507
+    assert "There is no room for this upload" in page.content.decode()
     assert client.get("/login/").status_code == 200
 
 

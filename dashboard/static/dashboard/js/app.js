@@ -47,16 +47,33 @@
   /* Filters that are not in use make way on a narrow screen. */
   if (matchMedia("(max-width: 47.99rem)").matches) document.querySelectorAll("details[data-folds]").forEach((details) => (details.open = false));
 
+  const sized = (bytes) => (bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MB` : `${(bytes / 2 ** 30).toFixed(1)} GB`);
+
+  /* What the server would refuse is said before it is sent. */
+  function tooMuch(zone, files) {
+    const [limit, most] = [Number(zone.dataset.limit), Number(zone.dataset.mostFiles)];
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    if (files.length > most) return `These are ${files.length} files; at most ${most} are taken at a time. Send them in several goes.`;
+    if (size <= limit) return "";
+    const way = files.length > 1 ? "Send them one by one, or compress them (FLAC, Opus)." : "Compress it (FLAC, Opus).";
+    return `That is ${sized(size)}; at most ${sized(limit)} are taken at a time. ${way}`;
+  }
+
   function listFiles(zone) {
-    const list = zone.querySelector("ul");
-    const files = [...zone.querySelector("input[type=file]").files];
-    list.replaceChildren(
+    const input = zone.querySelector("input[type=file]");
+    const files = [...input.files];
+    zone.querySelector("ul").replaceChildren(
       ...files.map((file) => {
         const item = document.createElement("li");
-        item.textContent = `${file.name} (${(file.size / 1048576).toFixed(1)} MB)`;
+        item.textContent = `${file.name} (${sized(file.size)})`;
         return item;
       }),
     );
+    const trouble = tooMuch(zone, files);
+    const told = zone.querySelector(".errors");
+    told.textContent = trouble;
+    told.hidden = !trouble;
+    input.setCustomValidity(trouble && "Choose fewer or smaller files.");
   }
 
   document.querySelectorAll(".drop").forEach((zone) => {
