@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import __version__
@@ -13,7 +14,6 @@ from analysis.values import CallAnalysis, GivenParties, Provenance, Scoring, Sco
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from analysis.config import Config
     from analysis.ports import Engines, Progress
@@ -72,7 +72,8 @@ class _Clock:
 def analyze(
     file: Path, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore
 ) -> CallAnalysis:
-    """Analyse one file. Raises AnalysisError where it cannot be read."""
+    """Analyse one file. Raises AnalysisError where it cannot be read, or its language not be written down."""
+    _refuse_language(file, engines, config, options)
     clock = _Clock(progress)
     with clock.step("decode"):
         opened = decode.open_recording(file, engines.decoders, config.decode)
@@ -84,7 +85,13 @@ def analyze_recording(
     recording: Recording, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore
 ) -> CallAnalysis:
     """Analyse a recording that is already decoded, for callers that need its samples too."""
+    _refuse_language(Path(recording.file), engines, config, options)
     return _analyzed(recording, engines=engines, config=config, options=options, clock=_Clock(progress))
+
+
+def _refuse_language(file: Path, engines: Engines, config: Config, options: CallOptions) -> None:
+    """Before any work is done: finding and telling apart the speech of hours takes minutes."""
+    transcribe.refuse_language(file.name, options.language or config.transcribe.language, engines.transcriber)
 
 
 def _analyzed(recording: Recording, *, engines: Engines, config: Config, options: CallOptions, clock: _Clock) -> CallAnalysis:

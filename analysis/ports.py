@@ -97,6 +97,11 @@ class Transcriber(Engine, Protocol):
         """Encoder frames a second."""
         ...
 
+    @property
+    def languages(self) -> frozenset[str]:
+        """Codes of the languages that it can write down (`en`, `es` ...)."""
+        ...
+
     def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
         """The likeliest language over the windows and its probability."""
         ...

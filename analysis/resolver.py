@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from analysis.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 CACHE = Path.home() / ".cache" / "callanalytics" / "weights"
 """Where files that come in parts are joined, once."""
@@ -52,6 +52,11 @@ class WeightSet:
     def distributions(self) -> tuple[str, ...]:
         """The packages that carry the set, each once, in order."""
         return tuple(dict.fromkeys(package for file in self.files for package, _ in file.parts))
+
+    @property
+    def is_whisper(self) -> bool:
+        """Whether it is a Whisper on CTranslate2, by the file of its tensors."""
+        return self.files[0].name == _CTRANSLATE2[0].name
 
 
 def _from_one(package: str, folder: str, sha256: Mapping[str, str]) -> tuple[WeightFile, ...]:
@@ -116,23 +121,39 @@ SETS: dict[str, WeightSet] = {
     )
 }
 
+WHISPERS = {name: weights for name, weights in SETS.items() if weights.is_whisper}
+"""What a transcriber may be given by name."""
+
 WHISPER_DEFAULTS = ("base", "tiny.en")
 """In the order they are taken where no weights are named: many languages first, English only where nothing else is installed."""
 
 
-def locate(name_or_path: str, *, cache: Path = CACHE, allow_download: bool = False) -> Path:
+def locate(name: str, *, cache: Path = CACHE, allow_download: bool = False) -> Path:
     """The folder that holds the files of a set, every one of them checked.
 
-    A folder that holds a `model.bin` or another set's files is taken as it is. Raises AnalysisError where nothing is installed (it says
-    what to install), and where a file is not the one that is pinned.
+    Raises AnalysisError where nothing is installed (it says what to install), and where a file is not the one that is pinned.
+    """
+    weights = SETS[name]
+    return _installed(weights, cache) or _from_hub(weights, allow_download=allow_download) or _missing(weights)
+
+
+def locate_whisper(name_or_path: str, *, allow_download: bool = False) -> Path:
+    """The folder of a Whisper on CTranslate2: a known name's, or the user's own, which is taken as it is.
+
+    Raises AnalysisError as `locate` does, and where it is no Whisper.
     """
     folder = Path(name_or_path).expanduser()
-    weights = SETS.get(name_or_path)
+    weights = WHISPERS.get(name_or_path)
     if name_or_path and folder.is_dir() and (weights is None or _holds(folder, weights)):
-        return _local(folder)
+        return _own(folder)
     if weights is None:
-        raise AnalysisError(f"{name_or_path}: neither a folder nor known weights; known are {', '.join(SETS)}", permanent=False)
-    return _installed(weights, cache) or _from_hub(weights, allow_download=allow_download) or _missing(weights)
+        raise no_whisper(name_or_path, WHISPERS, "a folder with a CTranslate2 model")
+    return locate(name_or_path, allow_download=allow_download)
+
+
+def no_whisper(name: str, known: Iterable[str], other: str) -> AnalysisError:
+    """What every engine says of a name that stands for no Whisper weights; `other` is what it takes besides the known names."""
+    return AnalysisError(f"{name!r} names no Whisper weights; give one of {', '.join(known)}, or {other}", permanent=False)
 
 
 def default_name(names: Sequence[str] = WHISPER_DEFAULTS) -> str:
@@ -161,10 +182,10 @@ def _holds(folder: Path, weights: WeightSet) -> bool:
     return all((folder / file.name).is_file() for file in weights.files)
 
 
-def _local(folder: Path) -> Path:
-    """A folder of the user's own: there is nothing to check it against but that it holds any weights at all."""
-    if not any((folder / weights.files[0].name).is_file() for weights in SETS.values()):
-        raise AnalysisError(f"{folder}: holds no weights (no {_CTRANSLATE2[0].name} of a CTranslate2 model)", permanent=False)
+def _own(folder: Path) -> Path:
+    """A folder of the user's own: there is nothing to check it against but that it holds a model at all."""
+    if not (folder / _CTRANSLATE2[0].name).is_file():
+        raise AnalysisError(f"{folder}: holds no Whisper weights (no {_CTRANSLATE2[0].name} of a CTranslate2 model)", permanent=False)
     return folder.resolve()
 
 

@@ -97,7 +97,7 @@ def main() -> None:
         registry.engine_class("transcriber", config.engines.transcriber)(config),
         config,
     )
-    model = WhisperModel(str(resolver.locate(given.asr)), device="cpu", compute_type="int8", cpu_threads=given.threads)
+    model = WhisperModel(str(resolver.locate_whisper(given.asr)), device="cpu", compute_type="int8", cpu_threads=given.threads)
     bare = Bare(BatchedInferencePipeline(model), config.transcribe.beam)
     print(describe("faster-whisper", "ctranslate2", "onnxruntime", "jiwer", "openai-whisper"))
     print(f"{ours.transcriber.name}, {given.threads} thread(s), beam {config.transcribe.beam}\n")

@@ -98,7 +98,7 @@ def _ours(given: argparse.Namespace) -> Callable[[], CallAnalysis]:
 
 
 def _bare(given: argparse.Namespace) -> Callable[..., list[Any]]:
-    model = WhisperModel(str(resolver.locate(given.asr)), device="cpu", compute_type="int8", cpu_threads=given.threads)
+    model = WhisperModel(str(resolver.locate_whisper(given.asr)), device="cpu", compute_type="int8", cpu_threads=given.threads)
     batched = BatchedInferencePipeline(model)
     channels = decode_audio(str(SAMPLE), split_stereo=True)
 

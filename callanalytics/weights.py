@@ -48,7 +48,7 @@ def transcriber_missing() -> str | None:
     """What to do where the transcriber's weights are absent or damaged. They are read once per process, to compare their digests."""
     try:
         config = load(settings.ANALYSIS_CONFIG) if settings.ANALYSIS_CONFIG else Config()
-        resolver.locate(config.transcribe.weights or resolver.default_name())
+        resolver.locate_whisper(config.transcribe.weights or resolver.default_name())
     except AnalysisError as error:
         return error.message
     return None

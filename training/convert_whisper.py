@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("weights", help="a name (base, tiny.en, ...) or a CTranslate2 folder")
     parser.add_argument("checkpoint", type=Path, help="the file to write; named like base.pt, its alignment heads are known")
     arguments = parser.parse_args()
-    convert(resolver.locate(arguments.weights), arguments.checkpoint)
+    convert(resolver.locate_whisper(arguments.weights), arguments.checkpoint)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class WhisperWindowEncoder:
 
     def __init__(self, weights: str, *, threads: int = 1) -> None:
         self.name = f"whisper-{weights}"
-        folder = str(resolver.locate(weights))
+        folder = str(resolver.locate_whisper(weights))
         self._model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads, local_files_only=True)
 
     def encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:

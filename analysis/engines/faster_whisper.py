@@ -49,13 +49,14 @@ class FasterWhisperTranscriber:
     def __init__(self, config: Config) -> None:
         self._config = config.transcribe
         weights = self._config.weights or resolver.default_name()
-        folder = resolver.locate(weights, allow_download=self._config.allow_download)
+        folder = resolver.locate_whisper(weights, allow_download=self._config.allow_download)
         digest = resolver.digest(folder / "model.bin")
         label = resolver.known_name(digest) or (weights if weights in resolver.SETS else f"sha256-{digest[:12]}")
         compute_type = _compute_type(self._config)
         self._model = _load(folder, self._config, compute_type)
         self._on_cpu = self._model.model.device == "cpu"
         self._heard: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self.languages = _languages(self._model)
         self.encoder = f"whisper-{label}"
         self.name = f"faster-whisper/{label}/{compute_type}@sha256:{digest}"
 
@@ -80,8 +81,6 @@ class FasterWhisperTranscriber:
         ]
 
     def _tokenizer(self, language: str) -> Tokenizer:
-        if language not in self._model.supported_languages:
-            raise AnalysisError(f"{self.encoder} does not know the language {language!r}; take other weights", permanent=True)
         return Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language)
 
     def _encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:
@@ -172,6 +171,11 @@ def _load(folder: Path, config: TranscribeConfig, compute_type: str) -> WhisperM
     if model.feature_extractor.mel_filters.shape[0] != model.model.n_mels:
         model.feature_extractor = FeatureExtractor(feature_size=model.model.n_mels)
     return model
+
+
+def _languages(model: WhisperModel) -> frozenset[str]:
+    """Those that these weights have a token for: the library's list is that of the newest Whisper, which knows more than older ones."""
+    return frozenset(code for code in model.supported_languages if model.hf_tokenizer.token_to_id(f"<|{code}|>") is not None)
 
 
 def _view(encoded: Sequence[FloatArray]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 CHECKPOINTS = Path.home() / ".cache" / "whisper"
 """Where OpenAI's package keeps its downloads."""
 
+_FOREIGN = (RuntimeError, LookupError, TypeError, ValueError, EOFError, struct.error, pickle.UnpicklingError)
+"""What loading raises where a file holds something else, be it another model or no model at all."""
+
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"
 
@@ -41,6 +46,7 @@ class OpenAIWhisperTranscriber:
         checkpoint = _checkpoint(self._config)
         self._model = _load(checkpoint, self._config)
         self._heard: dict[int, tuple[FloatArray, torch.Tensor]] = {}
+        self.languages = _languages(self._model)
         self.encoder = f"whisper-{checkpoint.stem}"
         self.name = f"openai-whisper/{checkpoint.stem}/{_precision(self._model)}@sha256:{resolver.digest(checkpoint)}"
 
@@ -69,9 +75,6 @@ class OpenAIWhisperTranscriber:
         ]
 
     def _tokenizer(self, language: str) -> Tokenizer:
-        known = LANGUAGES if self._model.is_multilingual else {"en"}
-        if language not in known:
-            raise AnalysisError(f"{self.encoder} does not know the language {language!r}; take other weights", permanent=True)
         return get_tokenizer(self._model.is_multilingual, num_languages=self._model.num_languages, language=language, task="transcribe")
 
     @torch.inference_mode()
@@ -119,19 +122,31 @@ def _checkpoint(config: TranscribeConfig) -> Path:
     cached = CHECKPOINTS / f"{weights}.pt"
     if cached.is_file() or (config.allow_download and weights in whisper.available_models()):
         return cached
+    if weights not in whisper.available_models():
+        raise resolver.no_whisper(weights, whisper.available_models(), "a .pt file of OpenAI's")
     raise AnalysisError(f"openai-whisper has no checkpoint {weights!r}; give the path of a .pt file or put it at {cached}", permanent=False)
 
 
 def _load(checkpoint: Path, config: TranscribeConfig) -> whisper.Whisper:
     """The model, with its alignment heads where the checkpoint's name tells which they are (else OpenAI's default, the upper half)."""
     device = None if config.device == "auto" else config.device
-    model = whisper.load_model(str(checkpoint) if checkpoint.is_file() else checkpoint.stem, device=device)
+    try:
+        model = whisper.load_model(str(checkpoint) if checkpoint.is_file() else checkpoint.stem, device=device)
+    except _FOREIGN as error:
+        raise AnalysisError(
+            f"{checkpoint}: cannot be loaded as a Whisper checkpoint of OpenAI's ({error!r:.120})", permanent=False
+        ) from error
     heads = whisper._ALIGNMENT_HEADS.get(checkpoint.stem)
     if heads is not None:
         model.set_alignment_heads(heads)
     if config.compute_type == "float16" or (config.compute_type == "auto" and model.device.type == "cuda"):
         model = model.half()
     return model.eval()
+
+
+def _languages(model: whisper.Whisper) -> frozenset[str]:
+    """The package lists languages in the order in which newer weights have added them."""
+    return frozenset(list(LANGUAGES)[: model.num_languages] if model.is_multilingual else ["en"])
 
 
 def _dtype(model: whisper.Whisper) -> torch.dtype:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.errors import AnalysisError
 from analysis.values import SAMPLE_RATE, Note, PooledFrames, Span, Transcript, Utterance, Word
 
 if TYPE_CHECKING:
@@ -84,6 +85,16 @@ class _Placed:
     shift: float
 
 
+def refuse_language(file: str, given: str | None, transcriber: Transcriber) -> None:
+    """Raises a permanent AnalysisError where a language is given that the transcriber cannot write down."""
+    if given and _code(given) not in transcriber.languages:
+        message = (
+            f"{file}: {transcriber.encoder} does not know the language {given!r}; take other weights, or give one of "
+            f"{', '.join(sorted(transcriber.languages))}"
+        )
+        raise AnalysisError(message, permanent=True)
+
+
 def transcribe(
     recording: Recording,
     voices: Sequence[Voice],
@@ -96,7 +107,7 @@ def transcribe(
 ) -> Transcript:
     """Transcribe all voices. `pooled` asks for encoder frames with each utterance; `language` None detects it.
 
-    Raises AnalysisError where the transcriber does not know the language. Words that were most likely invented are left out and counted.
+    Words that were most likely invented are left out and counted.
     """
     windows = [window for voice in voices for window in windows_of(recording, voice, config)]
     if not windows:
@@ -135,12 +146,17 @@ class _Sounds:
 
 def _language(sounds: _Sounds, windows: Sequence[Window], transcriber: Transcriber, given: str | None) -> tuple[str, tuple[Note, ...]]:
     if given:
-        return given.lower().partition("-")[0], ()
+        return _code(given), ()
     first = [window for voice in dict.fromkeys(window.voice for window in windows) for window in _first_of(voice, windows)]
     language, probability = transcriber.language([sounds.keep(window) for window in first])
     if probability >= SURE_LANGUAGE:
         return language, ()
     return language, (Note("language_unsure", f"the language was taken for {language!r}, but only with probability {probability:.2f}"),)
+
+
+def _code(given: str) -> str:
+    """`en` of `en-GB`."""
+    return given.lower().partition("-")[0]
 
 
 def _first_of(voice: int, windows: Sequence[Window]) -> list[Window]:

@@ -16,14 +16,17 @@ from analysis.values import Party
 from tests import audio
 
 if TYPE_CHECKING:
+    from analysis.config import Config
     from analysis.ports import Engines
 
 CALM = Path(__file__).resolve().parents[2] / "samples" / "calm.flac"
 
 
 @pytest.fixture(autouse=True)
-def _one_set_of_engines(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "build", lambda config: engines)
+def _one_set_of_engines(engines: Engines, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the whole run, unless other weights are asked for."""
+    build = registry.build
+    monkeypatch.setattr(registry, "build", lambda given: engines if given.transcribe.weights == config.transcribe.weights else build(given))
 
 
 @pytest.fixture
@@ -70,6 +73,8 @@ def test_html_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ["a.wav", "--channels", "agent,boss"],
         ["a.wav", "--scoring", "most"],
         ["a.wav", "--config", "absent.toml"],
+        ["a.wav", "--asr", "minilm"],
+        ["a.wav", "--asr", "ge2e"],
     ],
 )
 def test_a_wrong_command_is_refused_before_any_work(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,6 +111,17 @@ def test_channels_are_parties() -> None:
     assert cli.parse_channels(None) == ()
     with pytest.raises(AnalysisError, match="agent, customer or unknown"):
         cli.parse_channels("left,right")
+
+
+def test_an_unknown_language_is_refused_before_the_recording_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file is no recording, yet what is said is of the language."""
+    broken = tmp_path / "call.wav"
+    broken.write_text("this is not audio")
+    assert cli.main([str(broken), "--language", "xx"]) == 1
+    error = _lines(capsys)[0]["error"]
+    assert error["permanent"] is True
+    assert error["message"].startswith("call.wav: whisper-base does not know the language 'xx'")
+    assert "en, es, et" in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class ScriptedSpeech:
 class ScriptedTranscriber:
     """The same sentence in every window; remembers whether frames were asked for."""
 
-    name, encoder, frame_rate = "scripted", "whisper-scripted", 50.0
+    name, encoder, frame_rate, languages = "scripted", "whisper-scripted", 50.0, frozenset({"en"})
 
     def __init__(self) -> None:
         self.asked_for_frames: list[bool] = []

@@ -167,24 +167,27 @@ def test_where_nothing_is_installed_the_error_names_the_first_choice(monkeypatch
 
 def test_a_folder_with_weights_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"anything")
-    assert resolver.locate(str(tmp_path)) == tmp_path.resolve()
+    assert resolver.locate_whisper(str(tmp_path)) == tmp_path.resolve()
 
 
-def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match="holds no weights"):
-        resolver.locate(str(tmp_path))
+@pytest.mark.parametrize("file", ["notes.txt", "model.safetensors", "pretrained.pt"])
+def test_a_folder_without_a_whisper_is_refused(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_bytes(b"anything")
+    with pytest.raises(AnalysisError, match=r"holds no Whisper weights \(no model\.bin"):
+        resolver.locate_whisper(str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["nonsense", "", "/no/such/folder"])
-def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(AnalysisError, match=r"tiny\.en, small, medium, large-v3, large-v3-turbo, distil-large-v3\.5"):
-        resolver.locate(name)
+@pytest.mark.parametrize("name", ["nonsense", "", "/no/such/folder", "minilm", "ge2e"])
+def test_a_name_of_no_whisper_is_answered_with_those_that_are(name: str) -> None:
+    known = r"base, tiny\.en, small, medium, large-v3, large-v3-turbo, distil-large-v3\.5, or a folder"
+    with pytest.raises(AnalysisError, match=f"'{name}' names no Whisper weights; give one of {known}"):
+        resolver.locate_whisper(name)
 
 
 def test_a_folder_that_merely_has_a_known_name_does_not_hide_the_installed_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tiny.en").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert resolver.locate("tiny.en").is_absolute()
+    assert resolver.locate_whisper("tiny.en").is_absolute()
 
 
 def test_the_hub_cache_is_used_without_the_network(hub: Path) -> None:

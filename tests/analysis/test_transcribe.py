@@ -55,7 +55,7 @@ class ScriptedTranscriber:
     spoken: tuple[str, float] = ("en", 0.99)
     batches: list[list[FloatArray]] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
-    languages: set[str] = field(default_factory=set)
+    languages: frozenset[str] = frozenset({"de", "en", "fr", "pl"})
     name: str = "scripted"
     encoder: str = "scripted"
     frame_rate: float = 50.0
@@ -66,7 +66,6 @@ class ScriptedTranscriber:
 
     def transcribe(self, windows: Sequence[FloatArray], *, language: str, frames: Sequence[bool]) -> list[WindowTranscript]:
         self.batches.append(list(windows))
-        self.languages.add(language)
         return [
             WindowTranscript(tuple(self.hear(window)), self.confidence, self.no_speech, frames_of(window) if wanted else None)
             for window, wanted in zip(windows, frames, strict=True)

@@ -116,9 +116,31 @@ def test_no_windows_give_no_transcripts(transcriber: Transcriber) -> None:
     assert transcriber.transcribe([], language="en", frames=[]) == []
 
 
-def test_an_unknown_language_is_refused_by_name(transcriber: Transcriber, speech: FloatArray) -> None:
-    with pytest.raises(AnalysisError, match="'tlh'"):
-        transcriber.transcribe([speech], language="tlh", frames=[False])
+def test_it_lists_the_languages_that_its_weights_have_a_token_for(transcriber: Transcriber) -> None:
+    """Cantonese came with large-v3; both libraries list it for every size."""
+    assert {"en", "es", "zh", "su"} <= transcriber.languages
+    assert len(transcriber.languages) == 99
+    assert "yue" not in transcriber.languages
+
+
+@pytest.mark.parametrize("given", ["tlh", "yue", "xx-YY", "Spanish"])
+def test_a_language_it_does_not_know_is_refused_with_the_file_and_those_it_knows(transcriber: Transcriber, given: str) -> None:
+    with pytest.raises(AnalysisError, match=rf"^call\.wav: whisper-base does not know the language '{given}'; .* af, .*, es, .*, zh$"):
+        transcribe.refuse_language("call.wav", given, transcriber)
+
+
+@pytest.mark.parametrize("given", [None, "", "en", "ES", "pt-BR"])
+def test_a_language_it_knows_is_taken_in_any_writing(transcriber: Transcriber, given: str | None) -> None:
+    transcribe.refuse_language("call.wav", given, transcriber)
+
+
+@pytest.mark.parametrize("weights", ["minilm", "ge2e", "nonsense"])
+@pytest.mark.parametrize(("engine", "other"), [("faster-whisper", "a folder with a CTranslate2"), ("openai-whisper", r"a \.pt file")])
+def test_weights_of_another_model_are_refused_by_name(engine: str, other: str, weights: str) -> None:
+    if engine == "openai-whisper":
+        pytest.importorskip("whisper")
+    with pytest.raises(AnalysisError, match=rf"'{weights}' names no Whisper weights; give one of .*large-v3-turbo.*, or {other}"):
+        engine_class("transcriber", engine)(Config(transcribe=TranscribeConfig(weights=weights)))
 
 
 def test_it_says_who_it_is(transcriber: Transcriber) -> None:
@@ -158,8 +180,10 @@ class TestFasterWhisper:
     def test_english_weights_say_so_when_asked_for_another_language(self, speech: FloatArray) -> None:
         transcriber = self.made(weights="tiny.en")
         assert transcriber.language([speech]) == ("en", 1.0)
-        with pytest.raises(AnalysisError, match="'es'"):
-            transcriber.transcribe([speech], language="es", frames=[False])
+        with pytest.raises(
+            AnalysisError, match=r"whisper-tiny\.en does not know the language 'es'; take other weights, or give one of en$"
+        ):
+            transcribe.refuse_language("call.wav", "es", transcriber)
 
     def test_a_broken_model_is_an_error_with_its_folder(self, tmp_path: Path) -> None:
         (tmp_path / "model.bin").write_bytes(b"not a model")
@@ -184,3 +208,13 @@ def test_openai_without_a_checkpoint_says_where_it_goes(monkeypatch: pytest.Monk
     monkeypatch.setattr(openai_whisper, "CHECKPOINTS", tmp_path)
     with pytest.raises(AnalysisError, match=str(tmp_path)):
         openai_whisper.OpenAIWhisperTranscriber(Config(transcribe=replace(TranscribeConfig(), weights="base")))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", None])
+def test_openai_says_of_a_file_that_it_holds_no_checkpoint(tmp_path: Path, content: bytes | None) -> None:
+    """None stands for the weights of another model in the same kind of file."""
+    pytest.importorskip("whisper")
+    file = tmp_path / "small.pt"
+    file.write_bytes((resolver.locate("ge2e") / "pretrained.pt").read_bytes() if content is None else content)
+    with pytest.raises(AnalysisError, match=r"small\.pt: cannot be loaded as a Whisper checkpoint"):
+        engine_class("transcriber", "openai-whisper")(Config(transcribe=TranscribeConfig(weights=str(file))))
