@@ -76,6 +76,7 @@ def _call_rows(center: Center, number: int) -> list[Model]:
         customer_reference=f"customer {number % 900}",
         status="failed" if failed else "done",
         reason="The file holds no audio that can be read." if failed else "",
+        permanent=failed,
         seconds=240.0,
         language="en",
         moment_count=UTTERANCES // 2,

@@ -39,6 +39,7 @@ FRESH = {
     "step": "",
     "percent": 0,
     "reason": "",
+    "permanent": False,
     "next_attempt_at": None,
     "nudged_at": None,
 }
@@ -82,7 +83,7 @@ def call_fail(call_id: UUID, token: UUID, message: str, *, permanent: bool) -> s
         if call is None:
             return None
         again = not permanent and call.attempts < settings.MAX_ATTEMPTS
-        _settle_attempt(call, message, again=again)
+        _settle_attempt(call, message, again=again, permanent=permanent)
     return CallStatus.QUEUED if again else CallStatus.FAILED
 
 
@@ -129,13 +130,14 @@ def _give_up(call_id: UUID, token: UUID) -> bool:
     return True
 
 
-def _settle_attempt(call: Call, message: str, *, again: bool) -> None:
+def _settle_attempt(call: Call, message: str, *, again: bool, permanent: bool = False) -> None:
     """End an attempt, inside the caller's transaction. `nudged_at` is emptied, so that the sweeper announces it when it is due."""
     wait = RETRY_AFTER_S[min(call.attempts, len(RETRY_AFTER_S)) - 1]
     Call.objects.filter(id=call.id).update(
         **NOT_LEASED,
         status=CallStatus.QUEUED if again else CallStatus.FAILED,
         reason=message[:500],
+        permanent=permanent,
         percent=0,
         next_attempt_at=_from_now(wait) if again else None,
         nudged_at=None,

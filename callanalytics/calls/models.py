@@ -85,6 +85,7 @@ class Call(models.Model):
     step = models.CharField(max_length=20, blank=True)
     percent = models.PositiveSmallIntegerField(default=0)
     reason = models.CharField(max_length=500, blank=True, help_text="Why it failed, or why it is tried again, in plain words.")
+    permanent = models.BooleanField(default=False, help_text="It failed for a reason that another attempt alone does not change.")
     attempts = models.PositiveSmallIntegerField(default=0)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)

@@ -169,14 +169,31 @@ def test_state_shows_step_and_percent_then_asks_for_the_whole_page(browser: Call
     assert browser("supervisor").get(f"/calls/{call.id}/status/").headers["HX-Refresh"] == "true"
 
 
-def test_a_failed_call_tells_why_and_can_be_tried_again(browser: Callable[[str], Client], world: World) -> None:
-    call = factories.queued_call(world.billing)
-    call_fail(call.id, factories.claimed(call), "call.wav holds no audio that can be read.", permanent=True)
+def failed(call: Call, *, permanent: bool) -> Call:
+    Call.objects.filter(id=call.id).update(attempts=2)
+    call_fail(call.id, factories.claimed(call), "call.wav holds no audio that can be read.", permanent=permanent)
+    return call
+
+
+@pytest.mark.parametrize("permanent", [False, True])
+def test_a_failed_call_tells_why_and_can_be_tried_again(browser: Callable[[str], Client], world: World, permanent: bool) -> None:
+    call = failed(factories.queued_call(world.billing), permanent=permanent)
     assert "call.wav holds no audio that can be read." in page(browser("reviewer"), call)
     assert "/retry/" not in page(browser("reviewer"), call)
     assert f"/calls/{call.id}/retry/" in page(browser("supervisor"), call)
     assert browser("supervisor").post(f"/calls/{call.id}/retry/").status_code == 302
     assert Call.objects.get(id=call.id).status == CallStatus.QUEUED
+
+
+def test_a_retry_is_offered_as_help_only_where_it_may_help(browser: Callable[[str], Client], world: World) -> None:
+    passing = page(browser("supervisor"), failed(factories.queued_call(world.billing), permanent=False))
+    lasting = page(browser("supervisor"), failed(factories.queued_call(world.billing), permanent=True))
+    assert "Retry</button>" in passing
+    assert "gives the same result" not in passing
+    assert "Retry</button>" not in lasting
+    assert "another attempt gives the same result" in lasting
+    assert "Do what the reason says" in lasting
+    assert "Try again after a change of settings or software</button>" in lasting
 
 
 def test_no_other_class_of_tone_than_anger_is_shown(browser: Callable[[str], Client], call: Call) -> None:

@@ -108,7 +108,7 @@ def test_a_failure_that_may_pass_is_tried_three_times_in_all(world: World) -> No
         states.append(call_fail(call.id, factories.claimed(call), "The disk is full.", permanent=False))
     assert states == [CallStatus.QUEUED, CallStatus.QUEUED, CallStatus.FAILED]
     call.refresh_from_db()
-    assert (call.attempts, call.reason, call.lease_token) == (3, "The disk is full.", None)
+    assert (call.attempts, call.reason, call.lease_token, call.permanent) == (3, "The disk is full.", None, False)
     assert Event.objects.filter(type="call.failed", subject=str(call.id)).count() == 1
 
 
@@ -123,6 +123,8 @@ def test_a_failed_attempt_waits_before_the_next(world: World) -> None:
 def test_a_file_that_cannot_be_read_fails_at_once(world: World) -> None:
     call = factories.queued_call(world.billing)
     assert call_fail(call.id, factories.claimed(call), "not audio", permanent=True) == CallStatus.FAILED
+    call.refresh_from_db()
+    assert call.permanent
 
 
 def test_a_worker_that_dies_three_times_fails_the_call_with_its_last_step(world: World) -> None:
@@ -174,7 +176,7 @@ def test_retry_gives_a_failed_call_its_attempts_back(world: World) -> None:
     call = factories.queued_call(world.billing)
     call_fail(call.id, factories.claimed(call), "not audio", permanent=True)
     retried = call_retry(user=world.supervisor, call_id=call.id)
-    assert (retried.status, retried.attempts, retried.reason) == (CallStatus.QUEUED, 0, "")
+    assert (retried.status, retried.attempts, retried.reason, retried.permanent) == (CallStatus.QUEUED, 0, "", False)
 
 
 def test_retry_of_a_call_on_its_way_is_refused(world: World) -> None:
