@@ -38,6 +38,7 @@ class Environment:
     media_root: Path
     """Made with its `incoming` folder, where uploads land."""
     static_root: Path
+    """Made where embedded; in production collectstatic makes it."""
     log_level: str
     max_upload_mb: int
     accept_noncommercial_weights: bool
@@ -52,9 +53,10 @@ def read(env: environ.Env | None = None) -> Environment:
     home.mkdir(parents=True, exist_ok=True)
     media = Path(env.str("CALLANALYTICS_MEDIA_ROOT", default=str(home / "media"))).resolve()
     static = Path(env.str("CALLANALYTICS_STATIC_ROOT", default=str(home / "static"))).resolve()
-    for folder in (media / "incoming", static):
-        folder.mkdir(parents=True, exist_ok=True)
     embedded = not env.str("DATABASE_URL", default="")
+    # Embedded needs no collectstatic, and WhiteNoise complains where there is no folder. In production that complaint is right.
+    for folder in (media / "incoming", static) if embedded else (media / "incoming",):
+        folder.mkdir(parents=True, exist_ok=True)
     debug = env.bool("CALLANALYTICS_DEBUG", default=False)
     return Environment(
         home=home,

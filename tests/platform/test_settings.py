@@ -53,6 +53,13 @@ def test_nothing_set_gives_an_embedded_installation_that_is_not_in_debug(tmp_pat
     assert (found.broker_url, found.media_root) == ("filesystem://", tmp_path / "media")
 
 
+@pytest.mark.parametrize(("values", "told"), [({}, False), (PRODUCTION, True)])
+def test_only_production_is_told_that_its_static_files_were_never_collected(tmp_path: Path, values: dict[str, str], told: bool) -> None:
+    done = manage(tmp_path, "shell", "-c", "from callanalytics import wsgi; print('served')", **values)
+    assert "served" in done.stdout, done.stderr
+    assert ("No directory at" in done.stderr) is told
+
+
 def test_a_database_url_makes_it_production(tmp_path: Path) -> None:
     found = read(CALLANALYTICS_HOME=str(tmp_path), **PRODUCTION)
     assert (found.embedded, found.https, found.allowed_hosts) == (False, True, ["calls.example.org"])
