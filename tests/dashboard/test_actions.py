@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from django.utils.formats import date_format
 
 from callanalytics.calls.models import Call, CallStatus, Flag, FlagStatus
 from callanalytics.privacy.models import Erasure
@@ -50,6 +51,8 @@ def test_deleting_is_asked_before(browser: Callable[[str], Client], call: Call) 
     page = browser("supervisor").get(f"/calls/{call.id}/").content.decode()
     assert 'data-opens="delete"' in page
     assert '<dialog id="delete"' in page
+    assert 'aria-describedby="id_reason_helptext"' in page
+    assert "Administrators read it; leave out who the caller was." in page
     assert browser("supervisor").get(f"/calls/{call.id}/delete/").status_code == 405
 
 
@@ -142,6 +145,8 @@ def test_a_note_reaches_the_agent_who_marks_it_read(browser: Callable[[str], Cli
     page = browser("agent").get("/coaching/").content.decode()
     assert "Name the next step." in page
     assert f"/calls/{call.id}/?t=0.00" in page
+    assert f'<a href="/calls/{call.id}/">C-1</a>' in page
+    assert f"Call of {date_format(call.started_at, 'j M Y, H:i')} UTC" in page
     note = CoachingNote.objects.get()
     browser("agent").post(f"/coaching/{note.id}/read/")
     note.refresh_from_db()

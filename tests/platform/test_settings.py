@@ -217,12 +217,16 @@ def test_the_models_and_their_migrations_agree(db: None) -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
-def test_the_admin_shows_calls_and_changes_none(client: Client, world: World) -> None:
+def test_the_admin_shows_calls_and_receipts_and_changes_none(client: Client, world: World) -> None:
+    from callanalytics.privacy.services import call_erase
     from tests import factories
 
-    call = factories.done_call(world.billing)
+    call, erased = factories.done_call(world.billing), factories.done_call(world.billing)
+    receipt = call_erase(user=world.supervisor, call_id=erased.id, reason="the caller asked us to")
     client.force_login(factories.user("root", is_superuser=True, is_staff=True))
     assert client.get("/admin/calls/call/").status_code == 200
     assert client.get(f"/admin/calls/call/{call.id}/change/").status_code == 200
     assert client.post(f"/admin/calls/call/{call.id}/delete/").status_code == 403
+    assert "the caller asked us to" in client.get("/admin/privacy/erasure/").content.decode()
+    assert client.post(f"/admin/privacy/erasure/{receipt.id}/delete/").status_code == 403
     assert client.get("/admin/people/queue/").status_code == 200
