@@ -8,14 +8,13 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from celery.signals import celeryd_init, worker_process_init, worker_process_shutdown
+from celery.signals import celeryd_init, worker_process_init
 from django.conf import settings
 
 from analysis import config as configuration
 from analysis import registry
 from analysis.config import Config
 from analysis.errors import AnalysisError
-from worker import spool
 
 if TYPE_CHECKING:
     from analysis.ports import Engines
@@ -75,13 +74,7 @@ def _build(**_: object) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not worker.analyses:
         return
-    spool.claim()
     try:
         engines()
     except AnalysisError as error:
         log.error("no call can be analysed: %s", error)
-
-
-@worker_process_shutdown.connect
-def _release(**_: object) -> None:
-    spool.release()

@@ -6,6 +6,7 @@ import hashlib
 import os
 import struct
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from analysis.values import Note, Recording
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
     from analysis.config import DecodeConfig
     from analysis.ports import Decoded, Decoder
@@ -33,21 +34,21 @@ READABLE = "WAV, MP3, M4A, Ogg, FLAC, WebM, AMR, 3GP or WMA"
 @dataclass(frozen=True, slots=True)
 class _Reading:
     decoded: Decoded
-    spool: Path
+    spool: IO[bytes]
 
 
 class OpenedRecording:
-    """A decoded recording whose spool is deleted on leaving the `with` block."""
+    """A decoded recording whose spool is gone on leaving the `with` block."""
 
-    def __init__(self, recording: Recording, folder: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(self, recording: Recording, spools: ExitStack) -> None:
         self._recording = recording
-        self._folder = folder
+        self._spools = spools
 
     def __enter__(self) -> Recording:
         return self._recording
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._folder.cleanup()
+        self._spools.close()
 
 
 def open_recording(file: Path, decoders: Sequence[Decoder], config: DecodeConfig) -> OpenedRecording:
@@ -57,12 +58,12 @@ def open_recording(file: Path, decoders: Sequence[Decoder], config: DecodeConfig
     cannot be read, is cut short, too long, or has more than two channels; one that is not permanent when the disk is full.
     """
     _refuse_no_file(file)
-    folder = tempfile.TemporaryDirectory(prefix="callanalytics-")
+    spools = ExitStack()
     try:
-        reading = _best_reading(file, decoders, Path(folder.name), config)
-        return OpenedRecording(_recording(file, reading), folder)
+        reading = _best_reading(file, decoders, spools, config)
+        return OpenedRecording(_recording(file, reading), spools)
     except BaseException as error:
-        folder.cleanup()
+        spools.close()
         if isinstance(error, OSError):
             raise _spool_error(file, error) from error
         raise
@@ -99,15 +100,15 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _best_reading(file: Path, decoders: Sequence[Decoder], folder: Path, config: DecodeConfig) -> _Reading:
+def _best_reading(file: Path, decoders: Sequence[Decoder], spools: ExitStack, config: DecodeConfig) -> _Reading:
     """The first complete reading, else the longest one where no length is stated. Raises AnalysisError where all fail or are short."""
     share = _wav_share(file)
     readings: list[_Reading] = []
     failures: list[AnalysisError] = []
-    for number, decoder in enumerate(decoders):
-        spool = folder / f"{number}.pcm"
+    for decoder in decoders:
+        spool = spools.enter_context(_nameless())
         try:
-            readings.append(_Reading(decoder.decode(file, spool, max_s=config.max_s), spool))
+            readings.append(_Reading(decoder.decode(file, _path(spool), max_s=config.max_s), spool))
         except AnalysisError as error:
             failures.append(error)
             continue
@@ -115,6 +116,16 @@ def _best_reading(file: Path, decoders: Sequence[Decoder], folder: Path, config:
         if stated_s is not None and not _is_short(readings[-1].decoded.seconds, stated_s, config):
             return readings[-1]
     return _longest(file, readings, failures, stated_s=_stated_s(readings, share), config=config)
+
+
+def _nameless() -> IO[bytes]:
+    """A file in the temporary folder without a name: the kernel takes it away with the process, however that ends."""
+    return tempfile.TemporaryFile()
+
+
+def _path(spool: IO[bytes]) -> Path:
+    """By which this process opens it again."""
+    return Path(f"/dev/fd/{spool.fileno()}")
 
 
 def _stated_s(readings: Sequence[_Reading], share: float) -> float | None:
@@ -135,7 +146,7 @@ def _longest(
     longest = max(readings, key=lambda reading: reading.decoded.seconds)
     for reading in readings:
         if reading is not longest:
-            reading.spool.unlink()
+            reading.spool.close()
     seconds = longest.decoded.seconds
     if stated_s is not None and _is_short(seconds, stated_s, config):
         message = (
@@ -158,7 +169,7 @@ def _recording(file: Path, reading: _Reading) -> Recording:
     decoded = reading.decoded
     return Recording(
         file=str(file),
-        spool=reading.spool,
+        spool=_path(reading.spool),
         seconds=decoded.seconds,
         channels=decoded.channels,
         sample_rate=decoded.sample_rate,

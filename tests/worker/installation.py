@@ -29,12 +29,22 @@ class Installation:
     _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
+        self.temporary.mkdir()
         self.manage("migrate", "--verbosity", "0")
         return self
 
     def __exit__(self, *reason: object) -> None:
         for worker in self._workers:
             self.kill(worker)
+
+    @property
+    def temporary(self) -> Path:
+        """The temporary folder of all its processes."""
+        return self.home / "tmp"
+
+    def left(self) -> list[Path]:
+        """What ended processes left in the temporary folder."""
+        return [path for path in self.temporary.rglob("*") if path.is_file()]
 
     def manage(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "manage.py", *map(str, arguments)]
@@ -92,6 +102,6 @@ class Installation:
             "CALLANALYTICS_HOME": str(self.home),
             "CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS": "true",
             "OMP_NUM_THREADS": "1",
-            "TMPDIR": str(self.home),
+            "TMPDIR": str(self.temporary),
         }
         return {**os.environ, **own, **self.environment}

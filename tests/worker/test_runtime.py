@@ -1,11 +1,7 @@
-"""Settings to engines, and what a worker's process claims for itself."""
+"""Settings to engines, and how a worker takes its tasks."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +10,7 @@ from celery.concurrency import solo
 
 from analysis.errors import AnalysisError
 from callanalytics import celery
-from worker import runtime, spool
+from worker import runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,29 +62,6 @@ def test_a_worker_that_takes_no_calls_loads_no_models(queues: Any, analyses: boo
     assert note(queues=queues).analyses is analyses
 
 
-def test_a_spool_of_a_process_that_is_gone_is_removed_and_a_living_one_s_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    dead, alive, odd = (tmp_path / f"{spool.PREFIX}{name}" for name in (ended.pid, os.getppid(), "notes"))
-    for folder in (dead, alive, odd):
-        folder.mkdir()
-        (folder / "0.pcm").write_bytes(b"audio")
-    own = spool.claim()
-    assert sorted(tmp_path.iterdir()) == sorted([alive, odd, own])
-    assert tempfile.mkdtemp().startswith(str(own))
-    spool.release()
-    assert not own.exists()
-    assert tempfile.gettempdir() == str(tmp_path)
-
-
-def test_release_without_a_claim_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (tmp_path / "kept").touch()
-    spool.release()
-    assert (tmp_path / "kept").exists()
-
-
 def test_tasks_are_kept_until_done_and_taken_one_by_one() -> None:
     conf = celery.app.conf
     assert (conf.task_acks_late, conf.task_reject_on_worker_lost, conf.worker_prefetch_multiplier, conf.task_ignore_result) == (
@@ -110,12 +83,3 @@ def test_every_scheduled_task_exists() -> None:
     celery.app.loader.import_default_modules()
     assert {entry["task"] for entry in celery.app.conf.beat_schedule.values()} <= set(celery.app.tasks)
     assert {"worker.call_analyze", "worker.calls_sweep"} <= set(celery.app.tasks)
-
-
-def test_a_spool_of_an_earlier_process_with_our_number_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    left = tmp_path / f"{spool.PREFIX}{os.getpid()}" / "call.f32"
-    left.parent.mkdir()
-    left.write_bytes(b"audio")
-    assert list(spool.claim().iterdir()) == []
-    spool.release()
