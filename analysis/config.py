@@ -28,8 +28,6 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "baseline_prior_s": (0.1, math.inf),
     "effort_half_life_s": (0.1, math.inf),
     "context_half_life_s": (0.1, math.inf),
-    "tone_prior": (0.001, 0.999),
-    "wording_prior": (0.001, 0.999),
 }
 """Least and most of what a run divides or steps by, and of Whisper's window, by key; every other number only has to be one."""
 
@@ -143,11 +141,7 @@ class FuseConfig:
 
     prior: float = -2.2
     """Log-odds that a reviewer would call any customer utterance frustrated: one in ten."""
-    tone_prior: float = 0.18
-    """Share of anger in what the tone head was trained on; a higher probability is evidence, a lower one is against."""
     tone_weight: float = 0.6
-    wording_prior: float = 0.15
-    """Frustrated share the wording head gives on average."""
     wording_weight: float = 1.0
     effort_weight: float = 0.6
     effort_half_life_s: float = 90.0

@@ -5,7 +5,7 @@ A head is two files of one stem, `tone-<encoder>` or `wording-minilm`:
 - `<stem>.safetensors` (float32): `weight` [k, d], `bias` [k], `feature_mean` [d], `feature_std` [d]; the tone head also has
   `arousal_weight` [d] and `arousal_bias` [1];
 - `<stem>.json`: `name`, `encoder`, `classes` (the k rows in order), `digest` (`sha256:` of the safetensors file), `license`,
-  `commercial_use`, `languages`, `priors`, `temperature`, `metrics`.
+  `commercial_use`, `languages`, `priors` (what share of its training each class was), `temperature`, `metrics`.
 
 Tone takes concat(mean, std) over the utterance's encoder frames and has the rows anger, sadness, fear, disgust, happiness, surprise,
 neutral.
@@ -27,6 +27,8 @@ from safetensors.numpy import save as save_tensors
 from analysis.errors import AnalysisError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from analysis.values import FloatArray
@@ -45,7 +47,14 @@ class HeadCard:
     license: str
     commercial_use: bool
     languages: frozenset[str]
+    priors: Mapping[str, float]
     temperature: float
+
+    def prior(self, name: str) -> float:
+        """What share of its training a class was. Raises AnalysisError where the card does not state it."""
+        if name not in self.priors:
+            raise AnalysisError(f"{self.name}: its card states no prior of {name}; run its script in training/", permanent=True)
+        return self.priors[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,7 @@ def _card(description: dict[str, Any]) -> HeadCard:
         license=str(description["license"]),
         commercial_use=bool(description["commercial_use"]),
         languages=frozenset(description["languages"]),
+        priors={str(name): float(share) for name, share in description["priors"].items()},
         temperature=float(description["temperature"]),
     )
 

@@ -127,7 +127,8 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
             cast, plain, model=engines.tone, encoder=engines.transcriber.encoder, config=config.tone, scoring=options.scoring
         )
     with clock.step("flags"):
-        parts = fuse.Parts(plain, toned, worded, signs)
+        priors = fuse.Priors(None if engines.tone is None else engines.tone.anger_prior, engines.wording.frustration_prior)
+        parts = fuse.Parts(plain, toned, worded, signs, priors)
         moments = fuse.moments(transcript.utterances, cast, parts=parts, scoring=options.scoring, config=config)
         stretches = segments.find(moments, config.segments)
         raised = flags.find(moments, stretches, signs=signs, begun=flags.start(options.scoring, config, recording.seconds))

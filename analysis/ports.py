@@ -135,6 +135,11 @@ class ToneModel(Engine, Protocol):
     @property
     def commercial_use(self) -> bool: ...
 
+    @property
+    def anger_prior(self) -> float:
+        """Share of anger in what the model was trained on: what its probabilities are measured against."""
+        ...
+
     def score(self, voice: CustomerVoice) -> list[Tone]:
         """One tone per utterance of the customer. Every utterance must carry pooled frames."""
         ...
@@ -143,6 +148,11 @@ class ToneModel(Engine, Protocol):
 class WordingModel(Engine, Protocol):
     @property
     def languages(self) -> frozenset[str]: ...
+
+    @property
+    def frustration_prior(self) -> float:
+        """Share of frustrated texts in what the model was trained on: what its probabilities are measured against."""
+        ...
 
     def score(self, texts: Sequence[str]) -> list[Wording]: ...
 

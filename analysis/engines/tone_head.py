@@ -25,6 +25,7 @@ class EncoderHeadToneModel:
 
     def __init__(self, _: Config, encoder: str, folder: Path = WEIGHTS) -> None:
         self._head = load_head(f"tone-{encoder}", folder)
+        self.anger_prior = self._head.card.prior("anger")
         self._order = [self._head.card.classes.index(name) for name in CLASSES]
 
     @property

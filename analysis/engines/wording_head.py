@@ -29,6 +29,7 @@ class MiniLMHeadWordingModel:
 
     def __init__(self, _: Config, sentences: SentenceEncoder, folder: Path = WEIGHTS) -> None:
         self._head = load_head(HEAD, folder)
+        self.frustration_prior = self._head.card.prior("frustration")
         self._sentences = sentences
         self._lexicon = SentimentIntensityAnalyzer()
         self._frustration = self._head.card.classes.index("frustration")

@@ -38,13 +38,23 @@ CONTEXT_GAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Priors:
+    """What each head saw in training: a higher probability than that is evidence, a lower one is against."""
+
+    anger: float | None
+    """None where no tone head fits the transcriber."""
+    frustration: float
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
-    """What the earlier steps found, by utterance id."""
+    """What the earlier steps found, by utterance id, and the priors that their scores are measured against."""
 
     plain: Mapping[int, PlainMeasures]
     tone: Mapping[int, Tone | Abstention]
     wording: Mapping[int, Wording]
     signs: Sequence[EffortSign]
+    priors: Priors
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +87,14 @@ class Fading:
 class FuseState:
     scoring: Scoring
     config: Config
+    priors: Priors
     baseline: baseline.BaselineState = field(default_factory=baseline.start)
     effort: Fading = Fading()
     context: Fading = Fading()
 
 
-def start(scoring: Scoring, config: Config) -> FuseState:
-    return FuseState(scoring, config)
+def start(scoring: Scoring, config: Config, priors: Priors) -> FuseState:
+    return FuseState(scoring, config, priors)
 
 
 def push(state: FuseState, heard: Heard) -> tuple[FuseState, tuple[Moment, ...]]:
@@ -105,7 +116,7 @@ def finish(_: FuseState) -> tuple[Moment, ...]:
 
 def moments(utterances: Sequence[Utterance], cast: Cast, *, parts: Parts, scoring: Scoring, config: Config) -> tuple[Moment, ...]:
     """A moment for every utterance, of both parties; only the confirmed customer's carry scores."""
-    state = start(scoring, config)
+    state = start(scoring, config, parts.priors)
     found: list[Moment] = []
     for heard in heard_in_order(utterances, cast, parts):
         state, given = push(state, heard)
@@ -189,8 +200,8 @@ def _abstained(state: FuseState, heard: Heard) -> Abstention | None:
 def _contributions(state: FuseState, heard: Heard, measures: Measures | None) -> Contributions:
     config, now = state.config.fuse, heard.utterance.start
     parts = {
-        "tone": _tone_part(heard, config),
-        "wording": _wording_part(heard, config),
+        "tone": _tone_part(heard, state),
+        "wording": _wording_part(heard, state),
         "effort": config.effort_weight * min(state.effort.value(now, config.effort_half_life_s), MOST_SIGNS),
         "measures": _measures_part(measures, config) if state.scoring.mode is ScoringMode.FULL else 0.0,
         "context": config.context_weight * state.context.value(now, config.context_half_life_s),
@@ -199,16 +210,18 @@ def _contributions(state: FuseState, heard: Heard, measures: Measures | None) ->
     return _rounded(limited, config.prior)
 
 
-def _tone_part(heard: Heard, config: FuseConfig) -> float:
-    if not isinstance(heard.tone, Tone):
+def _tone_part(heard: Heard, state: FuseState) -> float:
+    if not isinstance(heard.tone, Tone) or state.priors.anger is None:
         return 0.0
-    return config.tone_weight * _tone_reliability(heard) * (logit(heard.tone.anger) - logit(config.tone_prior))
+    evidence = logit(heard.tone.anger) - logit(state.priors.anger)
+    return state.config.fuse.tone_weight * _tone_reliability(heard) * evidence
 
 
-def _wording_part(heard: Heard, config: FuseConfig) -> float:
+def _wording_part(heard: Heard, state: FuseState) -> float:
     if heard.wording is None:
         return 0.0
-    return config.wording_weight * _wording_reliability(heard) * (logit(heard.wording.frustration) - logit(config.wording_prior))
+    evidence = logit(heard.wording.frustration) - logit(state.priors.frustration)
+    return state.config.fuse.wording_weight * _wording_reliability(heard) * evidence
 
 
 def _measures_part(measures: Measures | None, config: FuseConfig) -> float:

@@ -89,7 +89,7 @@ class ScriptedTranscriber:
 
 
 class NeverTone:
-    name, encoder, licence, commercial_use = "never", "whisper-scripted", "CC0", True
+    name, encoder, licence, commercial_use, anger_prior = "never", "whisper-scripted", "CC0", True, 0.2
 
     def score(self, voice: CustomerVoice) -> NoReturn:
         raise AssertionError("the tone model was called")
@@ -110,7 +110,7 @@ class WatchedTone(NeverTone):
 
 
 class NeverWording:
-    name, languages = "never", frozenset({"en"})
+    name, languages, frustration_prior = "never", frozenset({"en"}), 0.2
 
     def score(self, texts: Sequence[str]) -> list[Wording]:
         raise AssertionError("the wording model was called")
@@ -146,7 +146,7 @@ def random_head(encoder: str, folder: Path) -> EncoderHeadToneModel:
     }
     card = {
         "name": "drawn", "encoder": encoder, "classes": list(CLASSES), "license": "CC0", "commercial_use": True, "languages": ["en"],
-        "priors": {}, "temperature": 1.0, "metrics": {},
+        "priors": {"anger": 0.2}, "temperature": 1.0, "metrics": {},
     }  # fmt: skip
     save_head(f"tone-{encoder}", tensors, card, folder)
     return EncoderHeadToneModel(Config(), encoder, folder)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.config import Config, FuseConfig
+from analysis.heads import load_head
 from analysis.steps import fuse
 from analysis.values import (
     Abstention,
@@ -41,6 +42,10 @@ POLITE, NEUTRAL, UPSET = Wording(0.8, 0.02), Wording(0.0, 0.1), Wording(-0.7, 0.
 NORMAL = PlainMeasures(-26.0, 200.0, 3.0, 0.3, 0.0, 30.0)
 LOUD = PlainMeasures(-18.0, 260.0, 3.5, 0.3, 0.0, 38.0)
 EMOTIONS = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
+PRIORS = fuse.Priors(
+    anger=load_head("tone-whisper-base").card.prior("anger"), frustration=load_head("wording-minilm").card.prior("frustration")
+)
+"""Those of the shipped heads."""
 TEXT = "these are five plain words"
 
 
@@ -61,9 +66,10 @@ def fused(
     signs: Sequence[EffortSign] = (),
     scoring: Scoring = FULL,
     config: Config = Config(),
+    priors: fuse.Priors = PRIORS,
 ) -> tuple[Moment, ...]:
     measured = {each.id: plain.get(each.id, NORMAL) for each in said}
-    parts = fuse.Parts(measured, tone, wording, signs)
+    parts = fuse.Parts(measured, tone, wording, signs, priors)
     return fuse.moments(said, cast(said), parts=parts, scoring=scoring, config=config)
 
 
@@ -120,8 +126,8 @@ def test_the_parts_add_up_to_the_score_even_after_rounding() -> None:
 
 def test_pushing_one_by_one_gives_what_the_batch_gives() -> None:
     said, tone, wording, plain, signs = drawn(120)
-    parts = fuse.Parts(plain, tone, wording, signs)
-    state, live = fuse.start(FULL, Config()), []
+    parts = fuse.Parts(plain, tone, wording, signs, PRIORS)
+    state, live = fuse.start(FULL, Config(), PRIORS), []
     for heard in fuse.heard_in_order(said, cast(said), parts):
         state, given = fuse.push(state, heard)
         live.append(given[0])
@@ -133,6 +139,19 @@ def test_what_comes_later_changes_nothing_that_was_said() -> None:
     early = [sign for sign in signs if sign.at < said[29].end]
     whole = fused(said, tone=tone, wording=wording, plain=plain, signs=signs)
     assert fused(said[:30], tone=tone, wording=wording, plain=plain, signs=early) == whole[:30]
+
+
+def test_a_head_at_its_prior_is_no_evidence_and_above_it_is() -> None:
+    """The same probability says less of a head that saw more frustration in training."""
+    for priors in (PRIORS, fuse.Priors(anger=0.4, frustration=0.5)):
+        assert priors.anger is not None
+        told = Wording(0.0, priors.frustration), replace(CALM_VOICE, anger=priors.anger)
+        frustration = fused([utterance(1)], wording={1: told[0]}, tone={1: told[1]}, priors=priors)[0].frustration
+        assert frustration is not None
+        assert frustration.contributions is not None
+        assert (frustration.contributions.wording, frustration.contributions.tone) == (0.0, 0.0)
+    rare, common = (fused([utterance(1)], wording={1: UPSET}, priors=fuse.Priors(None, share))[0] for share in (0.4, 0.5))
+    assert probability(rare) > probability(common)
 
 
 def test_calm_talk_is_far_below_the_threshold() -> None:
@@ -222,7 +241,7 @@ def test_it_abstains_with_a_reason_rather_than_guess() -> None:
 
 def test_a_customer_who_is_not_confirmed_is_not_scored() -> None:
     said = [utterance(1)]
-    parts = fuse.Parts({1: NORMAL}, {}, {1: UPSET}, ())
+    parts = fuse.Parts({1: NORMAL}, {}, {1: UPSET}, (), PRIORS)
     moment = fuse.moments(said, Cast((AGENT, CUSTOMER), None), parts=parts, scoring=FULL, config=Config())[0]
     assert moment.frustration is not None
     assert moment.frustration.abstained is Abstention.ROLE_UNSURE
@@ -232,7 +251,7 @@ def test_a_customer_who_is_not_confirmed_is_not_scored() -> None:
 def test_the_agent_and_announcements_carry_measures_and_no_score() -> None:
     said = [utterance(1, 0), utterance(2)]
     who = replace(cast(said[:1]), announcements=frozenset({2}))
-    moments = fuse.moments(said, who, parts=fuse.Parts({1: NORMAL, 2: NORMAL}, {}, {}, ()), scoring=FULL, config=Config())
+    moments = fuse.moments(said, who, parts=fuse.Parts({1: NORMAL, 2: NORMAL}, {}, {}, (), PRIORS), scoring=FULL, config=Config())
     assert [moment.party for moment in moments] == [Party.AGENT, Party.UNKNOWN]
     for moment in moments:
         assert moment.measures is not None

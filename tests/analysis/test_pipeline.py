@@ -60,6 +60,22 @@ def test_scores_are_probabilities_that_their_parts_explain(escalation: Document)
             assert 0 <= item["tone"]["arousal"] <= 1
 
 
+def test_words_count_from_the_prior_of_the_head_that_read_them(escalation: Document, engines: Engines) -> None:
+    """Recomputed from what the document shows, where no limit cuts it."""
+    prior = engines.wording.frustration_prior
+    compared = 0
+    for item in escalation["utterances"]:
+        if not item["wording"] or item["frustration"]["probability"] is None:
+            continue
+        share = item["wording"]["frustration"]
+        sure = min(max((item["asr_confidence"] - 0.25) / 0.4, 0.0), 1.0) * min(1.0, len(item["text"].split()) / 3.0)
+        expected = sure * math.log(share / (1 - share) * (1 - prior) / prior)
+        if -0.95 < expected < 2.95 and item["frustration"]["probability"] < 0.95:
+            assert item["frustration"]["contributions"]["wording"] == pytest.approx(expected, abs=0.03)
+            compared += 1
+    assert compared >= 2
+
+
 def test_utterances_keep_their_order_and_their_bounds(escalation: Document) -> None:
     starts = [item["start"] for item in escalation["utterances"]]
     assert starts == sorted(starts)

@@ -46,7 +46,7 @@ CALM = Tone(0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.88, 0.2)
 class ScriptedTone:
     """Scores everything calm and remembers what it was given."""
 
-    name, encoder, licence, commercial_use = "scripted", ENCODER, "CC0", True
+    name, encoder, licence, commercial_use, anger_prior = "scripted", ENCODER, "CC0", True, 0.2
 
     def __init__(self, *, commercial_use: bool = True, encoder: str = ENCODER) -> None:
         self.commercial_use, self.encoder = commercial_use, encoder
@@ -159,7 +159,7 @@ def description(**changes: object) -> dict[str, object]:
         "license": "CC-BY-NC-SA-4.0",
         "commercial_use": False,
         "languages": ["en"],
-        "priors": {},
+        "priors": {"anger": 0.2},
         "temperature": 2.0,
         "metrics": {},
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from analysis.errors import AnalysisError
 from analysis.heads import WEIGHTS, load_head
 from analysis.values import Tone
 from training.corpus import TONE_CLASSES
@@ -51,6 +52,15 @@ def test_description_is_complete(stem: str) -> None:
     assert found["temperature"] > 0
     assert all(0 < share < 1 for share in found["priors"].values())
     assert found["created_by"].startswith("python -m training.")
+
+
+@pytest.mark.parametrize(("stem", "name"), [*((stem, "anger") for stem in TONE_HEADS), ("wording-minilm", "frustration")])
+def test_the_prior_that_the_score_counts_from_is_the_heads_own_and_in_its_card(stem: str, name: str) -> None:
+    card = (CARDS / ("wording.md" if stem.startswith("wording") else "tone.md")).read_text()
+    assert load_head(stem).card.prior(name) == description(stem)["priors"][name]
+    assert f"{name} {description(stem)['priors'][name]:.3f}" in card
+    with pytest.raises(AnalysisError, match=f"{stem}: its card states no prior of boredom"):
+        load_head(stem).card.prior("boredom")
 
 
 @pytest.mark.parametrize("stem", TONE_HEADS)

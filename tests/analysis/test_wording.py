@@ -36,7 +36,7 @@ UPSET = (
 
 
 class ScriptedWording:
-    name, languages = "scripted", frozenset({"en"})
+    name, languages, frustration_prior = "scripted", frozenset({"en"}), 0.2
 
     def __init__(self) -> None:
         self.given: list[str] = []
