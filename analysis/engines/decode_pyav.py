@@ -175,7 +175,7 @@ def _frames(container: Any, stream: Any, tally: _Tally) -> Iterator[Any]:
 
 
 def _spooled(frames: Iterator[Any], spool: Path, *, path: Path, max_s: float) -> tuple[int, float]:
-    """Write all frames; give the number of channels and the seconds written."""
+    """Write all frames; give the number of channels and the seconds written. FFmpeg gives nothing for less than about 1 ms."""
     first = next(frames, None)
     if first is None:
         raise limits.no_sound(path)
@@ -188,7 +188,10 @@ def _spooled(frames: Iterator[Any], spool: Path, *, path: Path, max_s: float) ->
         _write(file, resampler.push(first))
         for frame in frames:
             limits.refuse_longer(_write(file, resampler.push(frame)) / width, max_s, path)
-        return channels, _write(file, resampler.finish()) / width
+        written = _write(file, resampler.finish())
+    if not written:
+        raise limits.no_sound(path)
+    return channels, written / width
 
 
 def _write(file: BinaryIO, pcm: bytes) -> int:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import av
 import numpy as np
 import pytest
 
@@ -92,6 +93,15 @@ def test_an_output_that_cannot_be_written_is_said_after_the_line(option: str, no
     assert json.loads(shown.out)["file"] == str(noise)
     assert "/dev/full: cannot be written (No space left on device)" in shown.err
     assert full.exists()
+
+
+@pytest.mark.parametrize("frames", [1, 16, 79])
+def test_however_short_a_recording_gets_its_copy(frames: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    click, copy = audio.write(tmp_path / "click.wav", np.full((2, frames), 0.5), 8000), tmp_path / "copy.m4a"
+    assert cli.main([str(click), "--listen", str(copy)]) == 0
+    with av.open(str(copy)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= frames
+    assert _lines(capsys)[0]["recording"]["channels"] == 2
 
 
 def test_the_file_is_named_as_it_was_given(noise: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

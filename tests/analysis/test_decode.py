@@ -119,6 +119,22 @@ def test_every_decoder_refuses_what_is_no_recording(tmp_path: Path, name: str) -
     assert "notes.wav" in error.message
 
 
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+@pytest.mark.parametrize("frames", [3, 10, 80])
+def test_a_recording_of_less_than_10_ms_holds_what_it_held(tmp_path: Path, rate: int, frames: int) -> None:
+    """FFmpeg's conversion gives nothing back for the shortest of them."""
+    file = audio.write(tmp_path / "click.wav", np.full((1, frames), 0.5), rate)
+    with opened(file) as recording:
+        assert recording.audio(0).size == pytest.approx(frames * 16000 / rate, abs=3)
+        assert recording.audio(0).size > 0
+
+
+def test_a_recording_too_short_for_a_single_sample_at_16_khz_is_refused(tmp_path: Path) -> None:
+    error = refused(audio.write(tmp_path / "call.wav", np.full((1, 1), 0.5), 48000))
+    assert error.permanent
+    assert error.message == "call.wav: the file holds no sound; record or export it again"
+
+
 @pytest.mark.parametrize(("codec", "ending"), [("mp3", "wav"), ("pcm16", "mp3"), ("wma", "txt"), ("ogg-opus", "flac"), ("3gp", "dat")])
 def test_the_content_counts_not_the_ending(tmp_path: Path, codec: str, ending: str) -> None:
     rate = audio.FORMATS[codec].rates[0]
