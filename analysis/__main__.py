@@ -2,7 +2,9 @@
 
 import sys
 
+from analysis import stop_signals
 from analysis.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with stop_signals.handled(stop_signals.leave):
+        sys.exit(main())

@@ -31,12 +31,14 @@ APART = timedelta(minutes=7)
 class Login:
     username: str
     password: str
+    renewed: bool
+    """An earlier start printed another password, which this one replaced."""
 
 
 def login_renew() -> Login:
     """The demo's owner, with a new random password each time: none is ever written down. Wrong ones of earlier runs no longer count."""
-    login = Login(USER, secrets.token_urlsafe(12))
-    user, _ = User.objects.get_or_create(username=login.username, defaults={"first_name": "Demo", "is_staff": True, "is_superuser": True})
+    user, first = User.objects.get_or_create(username=USER, defaults={"first_name": "Demo", "is_staff": True, "is_superuser": True})
+    login = Login(USER, secrets.token_urlsafe(12), renewed=not first)
     user.set_password(login.password)
     user.save(update_fields=["password"])
     reset(username=USER)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
+
+from analysis import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import FrameType
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE_S = 5.0
 """How long a process may take to finish by itself. The worker gives the calls that it analyses back to the queue in the first second."""
 LOG_TAIL = 15
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+"""Of Linux, prctl(2)."""
 
 
 class StopRequestedError(Exception):
@@ -35,23 +40,28 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._requested = False
-        self._before: dict[signal.Signals, Any] = {}
+        self._handled = stop_signals.handled(self._note)
 
     def __enter__(self) -> Self:
-        self._before = {each: signal.signal(each, self._note) for each in STOP_SIGNALS}
+        self._handled.__enter__()
         return self
 
     def __exit__(self, *reason: object) -> None:
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        self._handled.__exit__(None, None, None)
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
+    def _note(self, _number: int) -> None:
         self._requested = True
 
     def check(self) -> None:
         """Raises StopRequestedError once a stop signal has come."""
         if self._requested:
             raise StopRequestedError
+
+
+def _end_with_parent() -> None:
+    """Runs in the new process."""
+    if sys.platform == "linux":
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,8 @@ class Started:
 class Processes:
     """A set of processes that ends as one.
 
-    Each runs in a process group of its own: a Ctrl-C then reaches only us, and a kill reaches its children.
+    Each runs in a process group of its own: a Ctrl-C then reaches only us, and a kill reaches its children. Where we are killed
+    ourselves, the kernel asks each of them to end.
     """
 
     def __init__(self, log_folder: Path, stop_request: StopRequest) -> None:
@@ -89,6 +100,7 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 process_group=0,
+                preexec_fn=_end_with_parent,
             )
         self._started.append(Started(name, process, log))
 

@@ -1,8 +1,7 @@
-"""What the demo puts into the database, and how it shows the progress."""
+"""What the demo puts into the database."""
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from pathlib import Path
@@ -13,15 +12,9 @@ from django.conf import settings
 from callanalytics.calls.models import Call, CallStatus, Notice
 from callanalytics.people.models import Agent, Queue, Team, User
 from worker import demo_data
-from worker.demo_progress import STEPS, Progress, step_number
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = json.loads((ROOT / "samples" / "samples.json").read_text())["calls"]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.django_db(transaction=True)
@@ -67,6 +60,7 @@ def test_a_sample_that_was_made_again_is_a_call_of_its_own(
 def test_the_login_is_an_owner_with_a_new_password_each_time() -> None:
     first, second = demo_data.login_renew(), demo_data.login_renew()
     assert first.password != second.password
+    assert (first.renewed, second.renewed) == (False, True)
     assert len(second.password) >= 16
     owner = User.objects.get(is_superuser=True)
     assert owner.username == second.username
@@ -78,43 +72,3 @@ def test_without_the_sample_calls_the_demo_says_that_it_needs_a_clone(tmp_path: 
     monkeypatch.setattr(settings, "BASE_DIR", tmp_path)
     with pytest.raises(FileNotFoundError, match="runs from a clone"):
         demo_data.samples_folder()
-
-
-def test_on_a_terminal_a_call_has_a_bar_for_itself_and_one_for_its_steps() -> None:
-    call, out = Call(file_name="calm.flac"), Terminal()
-    with Progress([call], out) as progress:
-        call.status, call.step, call.percent = CallStatus.RUNNING, "transcribe", 40
-        progress.show([call])
-        shown = out.getvalue()
-        assert "calm.flac" in shown
-        assert " 40 %" in shown
-        assert "transcribe" in shown
-        call.status = CallStatus.DONE
-        progress.show([call])
-    assert "100 %" in out.getvalue().removeprefix(shown)
-
-
-def test_in_a_log_a_call_has_one_line_a_step() -> None:
-    call, out = Call(file_name="calm.flac"), io.StringIO()
-    states = [
-        ("queued", ""),
-        ("running", ""),
-        ("running", "speech"),
-        ("running", "speech"),
-        ("running", "transcribe"),
-        ("done", "transcribe"),
-    ]
-    with Progress([call], out) as progress:
-        for call.status, call.step in states:
-            progress.show([call])
-    assert out.getvalue().splitlines() == [
-        "calm.flac: queued",
-        "calm.flac: running",
-        f"calm.flac: speech, step 2 of {len(STEPS)}",
-        f"calm.flac: transcribe, step 4 of {len(STEPS)}",
-        "calm.flac: done",
-    ]
-
-
-def test_work_after_the_last_step_counts_as_the_last() -> None:
-    assert [step_number(step) for step in ("", STEPS[0], STEPS[-1], "store")] == [0, 1, len(STEPS), len(STEPS)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +16,8 @@ from worker.processes import ProcessEndedError, Processes, StopRequest, StopRequ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN_PARENT = """
 import os, signal, subprocess, sys, time
@@ -23,6 +25,15 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"])
 print(os.getpid(), child.pid, flush=True)
 time.sleep(60)
+"""
+
+KILLED_PARENT = """
+import sys, time
+from pathlib import Path
+from worker.processes import Processes, StopRequest
+with StopRequest() as request, Processes(Path(sys.argv[1]), request) as processes:
+    processes.start("sleeper", [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"], {})
+    time.sleep(60)
 """
 
 
@@ -70,6 +81,16 @@ def test_a_stop_signal_ends_the_wait_and_every_process(tmp_path: Path, request_t
         with pytest.raises(StopRequestedError):
             wait_for_page("http://127.0.0.1:9/", processes)
     assert sleeper.returncode == -signal.SIGTERM
+
+
+def test_what_was_started_ends_even_when_the_starter_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "sleeper.log"
+    with subprocess.Popen([sys.executable, "-c", KILLED_PARENT, str(tmp_path)], cwd=ROOT) as parent:
+        wait_until(lambda: log.exists() and log.read_text().endswith("\n"), seconds=20)
+        sleeper = int(log.read_text())
+        assert running(sleeper)
+        parent.kill()
+    wait_until(lambda: not running(sleeper))
 
 
 def test_a_process_that_ends_early_is_named_with_its_last_words(tmp_path: Path, request_to_stop: StopRequest) -> None:

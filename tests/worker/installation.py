@@ -1,4 +1,4 @@
-"""A whole installation of its own for a test: its database, media and broker, and worker processes that the test may kill."""
+"""A whole installation of its own for a test: its database, media and broker, and processes that the test may kill."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Installation:
     environment: dict[str, str] = field(default_factory=dict)
     connect: Callable[[], Any] | None = None
     """Opens its database; SQLite's file where there is none."""
-    _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         self.temporary.mkdir()
@@ -34,8 +34,8 @@ class Installation:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        for worker in self._workers:
-            self.kill(worker)
+        for process in self._started:
+            self.kill(process)
 
     @property
     def temporary(self) -> Path:
@@ -50,22 +50,30 @@ class Installation:
         command = [sys.executable, "manage.py", *map(str, arguments)]
         return subprocess.run(command, cwd=ROOT, env=self._environ(), capture_output=True, text=True, check=check, timeout=PATIENCE_S)
 
+    def command(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """The same, started only; it says what it says into the log."""
+        return self._start("manage.py", *map(str, arguments))
+
     def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "celery", "-A", "callanalytics", "worker", "-c", "1", "--loglevel", "INFO", *arguments]
+        return self._start("-m", "celery", "-A", "callanalytics", "worker", "-c", "1", "--loglevel", "INFO", *arguments)
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.home / "worker.log").open("ab") as log:
-            worker = subprocess.Popen(command, cwd=ROOT, env=self._environ(), stdout=log, stderr=log, start_new_session=True)
-        self._workers.append(worker)
-        return worker
+            started = subprocess.Popen(
+                [sys.executable, *arguments], cwd=ROOT, env=self._environ(), stdout=log, stderr=log, start_new_session=True
+            )
+        self._started.append(started)
+        return started
 
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
-    def stop(self, worker: subprocess.Popen[bytes]) -> None:
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
         """As a deployment does it, and Ctrl-C in the demo."""
-        worker.terminate()
-        worker.wait(PATIENCE_S)
+        process.terminate()
+        process.wait(PATIENCE_S)
 
     def kill_children(self, worker: subprocess.Popen[bytes]) -> None:
         """Only the processes of its pool, as the kernel does when memory runs out."""
@@ -88,11 +96,11 @@ class Installation:
         """The first row of the statement, once it is as wanted; fails with the worker's log."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            row = self.sql(statement)[0]
-            if wanted(row):
-                return row
+            rows = self.sql(statement)
+            if rows and wanted(rows[0]):
+                return rows[0]
             time.sleep(0.05)
-        raise AssertionError(f"{statement} stayed {row}\n{self.log()[-3000:]}")
+        raise AssertionError(f"{statement} stayed {rows}\n{self.log()[-3000:]}")
 
     def log(self) -> str:
         return (self.home / "worker.log").read_text() if (self.home / "worker.log").exists() else ""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from callanalytics.calls import lease
 from callanalytics.calls.models import Call
 from callanalytics.people.models import Agent, Queue
 from tests.contact_center import tone_wav
@@ -112,3 +114,25 @@ def test_a_failed_call_is_tried_again_by_the_same_command(tmp_path: Path) -> Non
         assert not analyze(broken)[2]
     assert Call.objects.get().attempts == 1
     assert Call.objects.get().status == "failed"
+
+
+def test_a_call_whose_process_was_killed_is_taken_over_where_there_is_no_worker(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "RETRY_AFTER_S", (0.5, 0.5))
+    analyze(wav, "--enqueue")
+    call = Call.objects.get()
+    lease.call_claim(call.id, uuid4())
+    Call.objects.update(lease_until="2020-01-01T00:00:00Z")
+    said, _, well = analyze(wav)
+    assert well
+    assert "was there already (running)" in said
+    call.refresh_from_db()
+    assert (call.status, call.attempts) == ("done", 2)
+
+
+def test_a_call_that_is_deleted_meanwhile_is_told(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyze(wav, "--enqueue")
+    lease.call_claim(Call.objects.get().id, uuid4())
+    monkeypatch.setattr(lease, "call_requeue_expired", lambda: Call.objects.all().delete())
+    _, complained, well = analyze(wav)
+    assert not well
+    assert "tone.wav: the call was deleted before it was analysed" in complained

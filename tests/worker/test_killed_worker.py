@@ -1,7 +1,8 @@
-"""A real worker process, killed or stopped in the middle of a call: the call comes back by its row and is done once."""
+"""A real process, killed or stopped in the middle of a call: the call comes back by its row and is done once."""
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 from tests.worker.installation import ROOT, Installation
@@ -58,3 +59,16 @@ def test_a_call_whose_worker_is_stopped_goes_back_at_once_and_is_analysed_by_the
         done = site.until(STATE, lambda row: row[0] in ("done", "failed"))
         assert (done[0], done[2]) == ("done", 1)
         assert site.sql("SELECT count(*), sum(current) FROM calls_analysisrun") == [(1, 1)]
+
+
+def test_a_call_whose_command_is_stopped_goes_back_and_is_analysed_by_the_same_command(tmp_path: Path) -> None:
+    with Installation(tmp_path) as site:
+        stopped = site.command("analyze", SAMPLE, "--channels", "agent,customer")
+        site.until(STATE, lambda row: row[1] == "transcribe")
+        site.stop(stopped)
+        assert stopped.returncode == 128 + signal.SIGTERM
+        assert "Traceback" not in site.log()
+        assert site.left() == []
+        status, _, attempts, _, token = site.sql(STATE)[0]
+        assert (status, attempts, token) == ("queued", 0, None)
+        assert "done" in site.manage("analyze", SAMPLE, "--channels", "agent,customer").stdout

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
+from analysis import stop_signals
 from analysis.values import Party, ScoringMode
 from callanalytics.calls import lease
 from callanalytics.calls.ingest import Ingested, NewCall, call_ingest
@@ -17,13 +18,11 @@ from callanalytics.calls.models import Call, CallStatus, Direction, Notice
 from callanalytics.errors import ApplicationError
 from callanalytics.people import services as people
 from worker.analysing import AttemptFailedError, call_attempt
-from worker.call_bars import CallBars
+from worker.progress import ENDED, CallProgress, follow
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-
-POLL_S = 0.5
-ENDED = (CallStatus.DONE, CallStatus.FAILED)
+    from collections.abc import Callable
 
 
 class Command(BaseCommand):
@@ -47,7 +46,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, files: list[Path], **options: Any) -> None:
         if options["external_id"] and len(files) > 1:
             raise CommandError("--external-id names one call; give one file with it.")
-        failed = [file for file in files if not self._taken(file, options)]
+        with stop_signals.handled(stop_signals.leave):
+            failed = [file for file in files if not self._taken(file, options)]
         if failed:
             raise CommandError(f"{len(failed)} of {len(files)} failed: {', '.join(file.name for file in failed)}", returncode=1)
 
@@ -55,16 +55,16 @@ class Command(BaseCommand):
         """Store one file and analyse it; false where that failed, after saying why."""
         try:
             ingested = _ingested(file, options)
+            call = ingested.call
+            if not ingested.created:
+                self.stdout.write(f"{file}: this call was there already ({call.status})")
+            if not options["enqueue"]:
+                call = _analysed(call)
+            elif options["wait"]:
+                call = _followed(call, over=_ended_or_later)
         except (ApplicationError, OSError) as error:
             self.stderr.write(f"{file}: {_reason(error)}")
             return False
-        call = ingested.call
-        if not ingested.created:
-            self.stdout.write(f"{file}: this call was there already ({call.status})")
-        if not options["enqueue"]:
-            call = _analysed(call)
-        elif options["wait"]:
-            call = _followed(call)
         return self._told(file, call, finished=not options["enqueue"] or options["wait"])
 
     def _told(self, file: Path, call: Call, *, finished: bool) -> bool:
@@ -108,26 +108,41 @@ def _reason(error: ApplicationError | OSError) -> str:
 
 
 def _analysed(call: Call) -> Call:
-    """Analyse a call in this process; where a worker was faster, watch that one."""
+    """Analyse a call in this process. Where another one has it, watch that one, and take over if it fell silent: there may be no worker."""
     if call.status == CallStatus.FAILED:
         with transaction.atomic():
             lease.call_requeue(call, actor=None, why="analyze command")
     if call.status == CallStatus.DONE:
         return call
+    while not _tried(call):
+        call = _followed(call, over=_ended_or_due, check=lease.call_requeue_expired)
+        if call.status in ENDED:
+            return call
+    return Call.objects.get(id=call.id)
+
+
+def _tried(call: Call) -> bool:
+    """One attempt in this process; false where the call is another worker's, or not due yet."""
     try:
-        with CallBars(call.file_name) as bars:
-            status = call_attempt(call.id, listener=bars.advance)
+        with CallProgress(call.file_name) as shown:
+            return call_attempt(call.id, listener=shown.advance) is not None
     except AttemptFailedError:
-        return Call.objects.get(id=call.id)
-    return _followed(call) if status is None else Call.objects.get(id=call.id)
+        return True
 
 
-def _followed(call: Call) -> Call:
-    """Watch a call that a worker analyses until it has ended, or is to be tried again later."""
-    with CallBars(call.file_name) as bars:
-        while True:
-            now = Call.objects.get(id=call.id)
-            if now.status in ENDED or (now.status == CallStatus.QUEUED and now.next_attempt_at):
-                return now
-            bars.show(now.step, now.percent)
-            time.sleep(POLL_S)
+def _followed(call: Call, *, over: Callable[[Call], bool], check: Callable[[], object] = lambda: None) -> Call:
+    """Watch a call that somebody else analyses."""
+    found = follow([call], over=over, check=check)
+    if not found:
+        raise ApplicationError("the call was deleted before it was analysed")
+    return found[0]
+
+
+def _ended_or_later(call: Call) -> bool:
+    return call.status in ENDED or (call.status == CallStatus.QUEUED and call.next_attempt_at is not None)
+
+
+def _ended_or_due(call: Call) -> bool:
+    """Ended, or free for this process to take: a worker that was killed lost its lease, and the call waited its time."""
+    free = call.status == CallStatus.QUEUED and (call.next_attempt_at is None or call.next_attempt_at <= timezone.now())
+    return call.status in ENDED or free

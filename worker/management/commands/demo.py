@@ -14,9 +14,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from callanalytics.calls.models import CallStatus
-from worker import demo_data, demo_progress
+from worker import demo_data
 from worker.port_check import port_trouble
 from worker.processes import ProcessEndedError, Processes, StopRequest, StopRequestedError, wait_for_page
+from worker.progress import follow
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 MOST_WORKERS = 4
 """Each holds the models, about a gigabyte."""
+
+FIRST = "Note it: it is printed only here, and the next start makes a new one."
+RENEWED = "The password is new: the one of the last start no longer works, and pages that are still open ask you to sign in again."
 
 ENVIRONMENT = {
     "CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS": "true",
@@ -77,7 +81,7 @@ class Command(BaseCommand):
             processes.start("worker", worker_command(), ENVIRONMENT)
             processes.start("web", web_command(port), ENVIRONMENT)
             wait_for_page(f"http://{HOST}:{port}/healthz", processes)
-            ended = demo_progress.follow(calls, processes)
+            ended = follow(calls, check=processes.check, in_lines=True)
             self._welcome(port, login, ended)
             while True:
                 processes.check()
@@ -87,12 +91,13 @@ class Command(BaseCommand):
 
     def _welcome(self, port: str, login: demo_data.Login, calls: list[Call]) -> None:
         for call in calls:
-            if call.status == CallStatus.FAILED:
-                self.stderr.write(f"{call.file_name} failed: {call.reason}")
+            flags = f"{call.flag_count} {'flag' if call.flag_count == 1 else 'flags'}"
+            self.stdout.write(f"{call.file_name}: {flags if call.status == CallStatus.DONE else f'failed: {call.reason}'}")
         self.stdout.write(
             f"\nThe dashboard is ready:  http://localhost:{port}/\n"
             f"Login:                   {login.username}\n"
-            f"Password:                {login.password}\n\n"
+            f"Password:                {login.password}\n"
+            f"{RENEWED if login.renewed else FIRST}\n\n"
             "Upload calls of your own there. The demo scores voices with weights for non-commercial use (THIRD_PARTY.md).\n"
             "Ctrl-C stops everything."
         )
