@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 METADATA_CONFIDENCE = 0.99
 """A channel map is right unless the line was wired the other way round, which happens."""
+SURE_CONFIDENCE = 0.95
+"""From here on the dialogue is held against a channel map."""
 MOST_CONFIDENCE = 0.98
 """Dialogue cues never claim more than this: people quote, joke and call from their workplace."""
 REPEATS = 3
@@ -55,8 +57,8 @@ def _roles(
     if given.voices:
         return tuple(_given(voice, given.voices, voice.id, RoleSource.MANUAL) for voice in split.voices), ()
     heard = _from_dialogue(split.voices, spoken) if language in cues.LANGUAGES else ()
-    misfit = _misfit(split, given.channels)
-    if given.channels and len(given.channels) <= split.channels and not (split.mono and len(split.voices) > 1):
+    misfit = (*_misfit(split, given.channels), *_shared(split, given.channels, heard))
+    if given.channels and len(given.channels) <= split.channels and not _is_overruled(split, heard):
         told = tuple(_given(voice, given.channels, voice.channel, RoleSource.METADATA) for voice in split.voices)
         return told, (*misfit, *_contradiction(told, heard))
     if heard:
@@ -101,10 +103,29 @@ def _misfit(split: VoiceSplit, channels: tuple[Party, ...]) -> tuple[Note, ...]:
     return (Note("channel_map_misfit", f"The channel map names {named} for a recording of {there}, so {effect}; name one for each."),)
 
 
+def _is_overruled(split: VoiceSplit, heard: tuple[Role, ...]) -> bool:
+    """Whether the channel map says nothing of the voices: they share the one channel there is, or are surely both parties on one of two."""
+    return split.mono and len(split.voices) > 1 and (split.channels == 1 or _is_sure(heard))
+
+
+def _shared(split: VoiceSplit, channels: tuple[Party, ...], heard: tuple[Role, ...]) -> tuple[Note, ...]:
+    """A note where a map of two channels meets several voices on one of them."""
+    if not (channels and split.mono and len(split.voices) > 1 and split.channels > 1):
+        return ()
+    effect = (
+        "so the channel map was not used" if _is_sure(heard) else "but what they say is no proof of both parties, so the channel map stands"
+    )
+    return (Note("channel_map_shared", f"Several voices are heard on channel {split.voices[0].channel}, {effect}."),)
+
+
+def _is_sure(heard: tuple[Role, ...]) -> bool:
+    return bool(heard) and heard[0].confidence >= SURE_CONFIDENCE
+
+
 def _contradiction(told: tuple[Role, ...], heard: tuple[Role, ...]) -> tuple[Note, ...]:
     """A note where the dialogue is sure of the opposite: two swapped channels would score the agent."""
     pairs = zip(told, heard, strict=False)
-    if not any(role.party is not Party.UNKNOWN and cue.party is not role.party and cue.confidence >= 0.95 for role, cue in pairs):
+    if not _is_sure(heard) or not any(role.party is not Party.UNKNOWN and cue.party is not role.party for role, cue in pairs):
         return ()
     return (Note("roles_contradicted", "What the voices say points to agent and customer being swapped; check the channel map."),)
 

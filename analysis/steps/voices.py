@@ -1,4 +1,7 @@
-"""Third step: whose speech is whose. Stereo is split by channel; mono by speaker embeddings, into one voice or two, and more are noted."""
+"""Third step: whose speech is whose. Stereo is split by channel; mono by speaker embeddings, into one voice or two, and more are noted.
+
+A stereo recording whose two parties came to lie on one channel is mono too.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,16 @@ if TYPE_CHECKING:
 BLOCK_S = 60.0
 """Seconds compared at once when two channels are checked for being one."""
 
-SILENT_POWER = 1e-8
-"""Mean power under which a channel without speech carries nothing: -80 dBFS."""
+LONE_SHARE = 0.03
+"""What a channel may say while the other is silent, as a share of the other's speech, and still hold nobody (docs/models/voices.md)."""
 
 CELL_S = 0.05
 """Resolution of the border between two voices."""
 
 MIN_TURN_S = 0.5
 """A shorter change of voice and back is the clustering's doubt, not a turn."""
+
+ONE_VOICE = Note("one_voice", "only one voice was heard; there is nobody to tell apart")
 
 BATCH = 256
 """Windows read and embedded at once."""
@@ -63,25 +68,50 @@ class _Clusters:
 
 def split(recording: Recording, spoken: Speech, diarizer: Diarizer, config: VoicesConfig) -> VoiceSplit:
     """One voice a channel (its id is the channel), or in mono one a speaker, in order of who speaks first; none is without speech."""
-    channel, distinct = _mono_channel(recording, spoken, config)
-    if channel is None:
-        voices = (Voice(item.channel, item.channel, item.spans) for item in spoken.channels if item.spans)
-        return VoiceSplit(tuple(voices), mono=False, channels=distinct)
-    mono = _split_mono(recording, channel, spoken.channels[channel].spans, diarizer=diarizer, config=config)
-    return replace(mono, channels=distinct)
+    channel = _mono_channel(recording, config)
+    if channel is not None:
+        return _split_mono(recording, channel, spoken.channels[channel].spans, diarizer=diarizer, config=config)
+    return _split_lone(recording, spoken, diarizer, config) or _split_stereo(spoken)
 
 
-def _mono_channel(recording: Recording, spoken: Speech, config: VoicesConfig) -> tuple[int | None, int]:
-    """The channel that holds the whole call, None where both hold a part of it; and how many channels differ from each other."""
+def _mono_channel(recording: Recording, config: VoicesConfig) -> int | None:
+    """The channel to take where there is one, or two that are the same; None where they differ."""
     if recording.channels == 1:
-        return 0, 1
+        return 0
     products = _products(recording)
-    powers = np.diag(products) / max(recording.seconds * SAMPLE_RATE, 1.0)
-    silent = [bool(powers[item.channel] < SILENT_POWER and not item.spans) for item in spoken.channels]
-    if any(silent):
-        return (None if all(silent) else silent.index(False)), 2
-    correlation = abs(products[0, 1]) / np.sqrt(products[0, 0] * products[1, 1])
-    return (int(powers.argmax()), 1) if correlation >= config.identical_correlation else (None, 2)
+    powers = np.diag(products)
+    alike = abs(products[0, 1]) >= config.identical_correlation * np.sqrt(powers.prod())
+    return int(powers.argmax()) if alike and powers.all() else None
+
+
+def _split_stereo(spoken: Speech) -> VoiceSplit:
+    voices = tuple(Voice(item.channel, item.channel, item.spans) for item in spoken.channels if item.spans)
+    return VoiceSplit(voices, mono=False, channels=2, notes=(ONE_VOICE,) if len(voices) == 1 else ())
+
+
+def _split_lone(recording: Recording, spoken: Speech, diarizer: Diarizer, config: VoicesConfig) -> VoiceSplit | None:
+    """The voices of the one channel that is spoken on, where there are several; None where one party may be silent, or nearly."""
+    quiet, lone = sorted(spoken.channels, key=lambda item: _seconds(item.spans))
+    if _seconds_alone(quiet.spans, lone.spans) > LONE_SHARE * _seconds(lone.spans):
+        return None
+    found = _split_mono(recording, lone.channel, lone.spans, diarizer=diarizer, config=config)
+    if len(found.voices) < 2:
+        return None
+    message = (
+        f"several voices share channel {lone.channel}, and channel {quiet.channel} holds next to no speech of its own: it was left out"
+    )
+    return replace(found, channels=2, notes=(Note("one_channel", message), *found.notes))
+
+
+def _seconds(spans: Sequence[Span]) -> float:
+    return sum((span.seconds for span in spans), 0.0)
+
+
+def _seconds_alone(spans: Sequence[Span], others: Sequence[Span]) -> float:
+    """Seconds of the spans in which none of the others, which do not overlap each other, is going on."""
+    starts, ends = np.array([(span.start, span.end) for span in others], np.float64).reshape(-1, 2).T
+    shared = (np.maximum(np.minimum(span.end, ends) - np.maximum(span.start, starts), 0.0).sum() for span in spans)
+    return _seconds(spans) - float(sum(shared))
 
 
 def _products(recording: Recording) -> NDArray[np.float64]:
@@ -99,8 +129,7 @@ def _split_mono(recording: Recording, channel: int, spans: Sequence[Span], *, di
     windows = _embedded(recording, channel, spans, diarizer=diarizer, config=config)
     clusters = _clustered(windows, config)
     if clusters is None:
-        note = Note("one_voice", "only one voice was heard; there is nobody to tell apart")
-        return VoiceSplit((Voice(0, channel, tuple(spans)),), mono=True, notes=(note,))
+        return VoiceSplit((Voice(0, channel, tuple(spans)),), mono=True, notes=(ONE_VOICE,))
     voices = _voices(channel, _turns(spans, windows, clusters, config))
     if len(clusters.means) == 2:
         return VoiceSplit(voices, mono=True)

@@ -138,6 +138,20 @@ def test_a_stereo_map_says_nothing_about_the_one_voice_of_a_mono_recording() -> 
     assert parties(assign(alone, small_talk, GivenParties(channels=(CUSTOMER,)))) == [CUSTOMER]
 
 
+def test_two_voices_on_one_of_two_channels_are_told_by_a_dialogue_that_is_sure_else_by_the_map() -> None:
+    shared = VoiceSplit((Voice(0, 1, ()), Voice(1, 1, ())), mono=True, channels=2)
+    told = GivenParties(channels=(AGENT, CUSTOMER))
+    sure = assign(shared, transcript(CALL), told)
+    assert parties(sure) == [AGENT, CUSTOMER]
+    assert {role.source for role in sure.roles} == {RoleSource.DIALOGUE}
+    assert [note.message for note in sure.notes] == ["Several voices are heard on channel 1, so the channel map was not used."]
+    unsure = assign(shared, transcript(((0, "Absolutely, sir."), (1, "Alright."))), told, least=0.5)
+    assert parties(unsure) == [CUSTOMER, CUSTOMER]
+    assert unsure.customer is None, "one of the two may be the agent"
+    assert [note.code for note in unsure.notes] == ["channel_map_shared", "several_customers"]
+    assert assign(shared, transcript(CALL)).notes == ()
+
+
 def test_more_than_two_voices_are_scored_for_nobody() -> None:
     cast = assign(stereo(3, scorable=False), transcript(CALL), GivenParties(channels=(AGENT, CUSTOMER, CUSTOMER)))
     assert parties(cast) == [UNKNOWN] * 3

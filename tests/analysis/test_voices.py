@@ -77,6 +77,23 @@ def conversation(data: Path, speakers: Sequence[str], turns: int = 12) -> tuple[
     return mixed + audio.noise(len(mixed) / 16000, -60.0), np.concatenate(labels)[:: 16000 // GRID]
 
 
+def noise_beside(samples: FloatArray, level_db: float) -> FloatArray:
+    """As many samples of white noise."""
+    return audio.noise(len(samples) / 16000, level_db, 5)[: len(samples)]
+
+
+def mixed_call(data: Path, detector: SpeechDetector) -> tuple[FloatArray, NDArray[np.int64]]:
+    """A real stereo call mixed to one channel [n], and who of its channels speaks alone on a grid of 10 ms (else -1)."""
+    with decoded(next((data / "calls").glob("aws_lca__*.flac"))) as stereo:
+        spoken = speech.detect(stereo, detector, CONFIG.speech, lambda step, fraction: None)
+        mixed = np.asarray((stereo.audio(0) + stereo.audio(1)) / 2, np.float32)
+    talking = np.zeros((2, len(mixed) * GRID // 16000 + 1), np.bool_)
+    for channel in spoken.channels:
+        for span in channel.spans:
+            talking[channel.channel, round((span.start + 0.2) * GRID) : round((span.end - 0.2) * GRID)] = True
+    return mixed, np.where(talking.sum(axis=0) == 1, talking.argmax(axis=0), -1).astype(np.int64)
+
+
 def split(recording: Recording, detector: SpeechDetector, diarizer: Diarizer, config: Config = CONFIG) -> VoiceSplit:
     spoken = speech.detect(recording, detector, config.speech, lambda step, fraction: None)
     return voices.split(recording, spoken, diarizer, config.voices)
@@ -110,13 +127,52 @@ def test_stereo_is_split_by_channel(data: Path, detector: SpeechDetector, diariz
     assert found.scorable
 
 
-def test_a_channel_without_speech_gives_no_voice_and_moves_no_id(
+def test_a_monologue_beside_a_silent_channel_stays_its_channels_voice(
     data: Path, detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path
 ) -> None:
-    said = conversation(data, ONE, turns=2)[0]
-    found = split(audio.recording(tmp_path, np.stack([audio.noise(len(said) / 16000, -45.0, 5)[: len(said)], said])), detector, diarizer)
-    assert [(voice.id, voice.channel) for voice in found.voices] == [(1, 1)]
+    said = conversation(data, ONE, turns=8)[0]
+    for level_db in (-45.0, -200.0):
+        found = split(audio.recording(tmp_path, np.stack([noise_beside(said, level_db), said])), detector, diarizer)
+        assert [(voice.id, voice.channel) for voice in found.voices] == [(1, 1)]
+        assert (found.mono, found.channels) == (False, 2)
+        assert [note.code for note in found.notes] == ["one_voice"]
+
+
+def test_a_party_that_says_next_to_nothing_keeps_its_channel(
+    data: Path, detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path
+) -> None:
+    """One `hello` beside a monologue of a minute: the monologue is one voice, so nothing is left out."""
+    said = conversation(data, ONE, turns=16)[0]
+    hello = noise_beside(said, -60.0)
+    hello[:12800] += conversation(data, ("237",), turns=1)[0][:12800]
+    found = split(audio.recording(tmp_path, np.stack([said, hello])), detector, diarizer)
+    assert [(voice.id, voice.channel) for voice in found.voices] == [(0, 0), (1, 1)]
     assert not found.mono
+    assert sum(span.seconds for span in found.voices[1].spans) < voices.LONE_SHARE * sum(span.seconds for span in found.voices[0].spans)
+
+
+@pytest.mark.parametrize("lone", [0, 1])
+@pytest.mark.parametrize("beside", ["line noise", "silence", "leak"])
+def test_both_parties_of_a_real_call_on_one_channel_are_told_apart(
+    data: Path, detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path, beside: str, lone: int
+) -> None:
+    mixed, truth = mixed_call(data, detector)
+    other = {"line noise": noise_beside(mixed, -60.0), "silence": 0 * mixed, "leak": 0.03 * mixed + noise_beside(mixed, -60.0)}[beside]
+    found = split(audio.recording(tmp_path, np.stack([mixed, other] if lone == 0 else [other, mixed])), detector, diarizer)
+    assert {voice.channel for voice in found.voices} == {lone}
+    assert (len(found.voices), found.mono, found.scorable, found.channels) == (2, True, True, 2)
+    assert speaker_error(found, truth) < 0.03
+    assert [note.code for note in found.notes] == ["one_channel"]
+    assert f"channel {1 - lone} holds next to no speech" in found.notes[0].message
+
+
+@pytest.mark.parametrize("name", ["calls/aws_lca__auto_repairs_40_L-agent_R-customer.flac", "calls/speechmatics__callcenter_sample.wav"])
+def test_a_real_stereo_call_is_split_by_channel_without_a_look_at_its_voices(data: Path, detector: SpeechDetector, name: str) -> None:
+    diarizer = ByLevel()
+    with decoded(data / name) as recording:
+        found = split(recording, detector, diarizer)
+    assert [(voice.id, voice.channel) for voice in found.voices] == [(0, 0), (1, 1)]
+    assert (found.mono, found.notes, diarizer.embedded) == (False, (), 0)
 
 
 @pytest.mark.parametrize("gain", [1.0, 0.4, -1.0, 0.0])
@@ -183,15 +239,8 @@ def test_real_mono_calls_have_two_parties(data: Path, detector: SpeechDetector, 
 def test_a_real_stereo_call_mixed_to_mono_is_split_as_its_channels_are(
     data: Path, detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path
 ) -> None:
-    with decoded(next((data / "calls").glob("aws_lca__*.flac"))) as stereo:
-        spoken = speech.detect(stereo, detector, CONFIG.speech, lambda step, fraction: None)
-        mixed = audio.recording(tmp_path, (stereo.audio(0) + stereo.audio(1))[None] / 2)
-    talking = np.zeros((2, round(mixed.seconds * GRID) + 1), np.bool_)
-    for channel in spoken.channels:
-        for span in channel.spans:
-            talking[channel.channel, round((span.start + 0.2) * GRID) : round((span.end - 0.2) * GRID)] = True
-    truth = np.where(talking.sum(axis=0) == 1, talking.argmax(axis=0), -1)
-    assert speaker_error(split(mixed, detector, diarizer), truth) < 0.03
+    mixed, truth = mixed_call(data, detector)
+    assert speaker_error(split(audio.recording(tmp_path, mixed[None]), detector, diarizer), truth) < 0.03
 
 
 def test_nobody_speaks_in_silence(diarizer: Diarizer, tmp_path: Path) -> None:
