@@ -82,6 +82,7 @@ def noise_beside(samples: FloatArray, level_db: float) -> FloatArray:
     return audio.noise(len(samples) / 16000, level_db, 5)[: len(samples)]
 
 
+@pytest.fixture(scope="module")
 def mixed_call(data: Path, detector: SpeechDetector) -> tuple[FloatArray, NDArray[np.int64]]:
     """A real stereo call mixed to one channel [n], and who of its channels speaks alone on a grid of 10 ms (else -1)."""
     with decoded(next((data / "calls").glob("aws_lca__*.flac"))) as stereo:
@@ -151,12 +152,11 @@ def test_a_party_that_says_next_to_nothing_keeps_its_channel(
     assert sum(span.seconds for span in found.voices[1].spans) < voices.LONE_SHARE * sum(span.seconds for span in found.voices[0].spans)
 
 
-@pytest.mark.parametrize("lone", [0, 1])
-@pytest.mark.parametrize("beside", ["line noise", "silence", "leak"])
+@pytest.mark.parametrize(("beside", "lone"), [("line noise", 0), ("silence", 1), ("leak", 1)])
 def test_both_parties_of_a_real_call_on_one_channel_are_told_apart(
-    data: Path, detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path, beside: str, lone: int
+    mixed_call: tuple[FloatArray, NDArray[np.int64]], detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path, beside: str, lone: int
 ) -> None:
-    mixed, truth = mixed_call(data, detector)
+    mixed, truth = mixed_call
     other = {"line noise": noise_beside(mixed, -60.0), "silence": 0 * mixed, "leak": 0.03 * mixed + noise_beside(mixed, -60.0)}[beside]
     found = split(audio.recording(tmp_path, np.stack([mixed, other] if lone == 0 else [other, mixed])), detector, diarizer)
     assert {voice.channel for voice in found.voices} == {lone}
@@ -237,9 +237,9 @@ def test_real_mono_calls_have_two_parties(data: Path, detector: SpeechDetector, 
 
 
 def test_a_real_stereo_call_mixed_to_mono_is_split_as_its_channels_are(
-    data: Path, detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path
+    mixed_call: tuple[FloatArray, NDArray[np.int64]], detector: SpeechDetector, diarizer: Diarizer, tmp_path: Path
 ) -> None:
-    mixed, truth = mixed_call(data, detector)
+    mixed, truth = mixed_call
     assert speaker_error(split(audio.recording(tmp_path, mixed[None]), detector, diarizer), truth) < 0.03
 
 
