@@ -58,12 +58,13 @@ def _seeded(calls: int) -> Center:
     from django.core.management import call_command
     from django.db import connection
 
-    from bench.dashboard_rows import Center, document_write, stored
+    from bench.dashboard_rows import Center, document_write, long_stored, stored
 
     call_command("migrate", verbosity=0)
     center = Center(seed=1)
     stored(center, calls)
     document_write(_sample())
+    long_stored(center)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return center
@@ -75,10 +76,16 @@ def _sample() -> Call:
     return Call.objects.filter(flag_count=1, agent__code="A0").latest("started_at")
 
 
+def _long() -> Call:
+    from callanalytics.calls.models import Call
+
+    return Call.objects.get(external_id="C-long")
+
+
 def _pages() -> list[tuple[str, str, str]]:
     from callanalytics.calls.models import Call
 
-    call = f"/calls/{_sample().pk}/"
+    call, long = f"/calls/{_sample().pk}/", f"/calls/{_long().pk}/"
     last = max(Call.objects.count() // 50, 1)
     return [
         ("owner", "overview, 30 days", "/"),
@@ -93,6 +100,8 @@ def _pages() -> list[tuple[str, str, str]]:
         ("agent", "my calls", "/calls/"),
         ("supervisor", "call", call),
         ("agent", "call, as its agent", call),
+        ("supervisor", "call of 4 hours", long),
+        ("agent", "call of 4 hours, as its agent", long),
         ("supervisor", "call state (htmx)", f"{call}status/"),
         ("supervisor", "transcript, VTT", f"{call}transcript/?format=vtt"),
         ("supervisor", "random stretch", "/review/random/"),

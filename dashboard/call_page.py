@@ -14,11 +14,11 @@ from dashboard.words import NOTICE, plain, spoken_duration, timecode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from callanalytics.calls.models import AnalysisRun, Call, Utterance
-    from callanalytics.calls.selectors import CallDetail
+    from callanalytics.calls.models import AnalysisRun, Call
+    from callanalytics.calls.selectors import CallDetail, Outlined
     from callanalytics.people.selectors import Access
     from callanalytics.review.models import CoachingNote
-    from dashboard.presenting import Card, Line, Sign
+    from dashboard.presenting import Card, Sign
 
 Rows = tuple[tuple[str, str], ...]
 """Labels and values, in order."""
@@ -41,12 +41,13 @@ class CallPage:
     may_manage: bool
     may_coach: bool
     seconds: float
-    lines: tuple[Line, ...]
     cards: tuple[Card, ...]
     effort: tuple[Sign, ...]
     lanes: tuple[Lane, ...]
     chart: charts.Figure | None
     chart_summary: str
+    chart_every_s: int
+    """One point of the chart for so many seconds; 0 where it has them all."""
     no_flags: str
     """Why no flag stands; empty where one does."""
     notes: tuple[str, ...]
@@ -58,10 +59,10 @@ class CallPage:
 
 
 def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) -> CallPage:
-    call, document = detail.call, detail.document or {}
-    shaded = _shaded(detail.flags)
-    seconds = call.seconds or max((row.end for row in detail.utterances), default=0.0)
-    lanes = _lanes(detail.utterances, document)
+    call, document = detail.call, detail.summary
+    shaded = presenting.shaded(detail.flags)
+    seconds = call.seconds or max((row.end for row in detail.outline), default=0.0)
+    lanes = _lanes(detail.outline, document)
     supervises = access.can_supervise(call.team_id)
     return CallPage(
         run=detail.run,
@@ -70,12 +71,12 @@ def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) 
         may_manage=supervises,
         may_coach=supervises,
         seconds=seconds,
-        lines=tuple(presenting.line(row, flagged=shaded, emotion=detail.emotion) for row in detail.utterances),
         cards=tuple(presenting.card(flag, list(flag.verdicts.all())) for flag in _ordered(detail.flags)),
         effort=tuple(presenting.sign({"kind": row.kind, "at": row.at, "quote": row.quote}) for row in detail.effort),
         lanes=lanes,
         chart=_chart(detail, seconds, shaded),
         chart_summary=_chart_summary(detail, shaded),
+        chart_every_s=charts.every_s(sum(1 for row in detail.outline if row.party == "customer"), seconds=seconds),
         no_flags=_no_flags(detail),
         notes=tuple(entry["message"] for entry in document.get("notes", [])),
         notes_to_agent=tuple(notes),
@@ -90,17 +91,12 @@ def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) 
     )
 
 
-def _shaded(flags: Iterable[Flag]) -> list[tuple[float, float]]:
-    """Stretches of the flags that stand; one for effort covers half a call and would shade it all."""
-    return [(flag.start, flag.end) for flag in flags if flag.status in Flag.STANDING and flag.rule != presenting.EFFORT_RULE]
-
-
 def _ordered(flags: Iterable[Flag]) -> list[Flag]:
     """In order of time, those for effort after those for frustration, withdrawn ones last."""
     return sorted(flags, key=lambda flag: (flag.status == FlagStatus.RETRACTED, flag.rule == presenting.EFFORT_RULE, flag.start))
 
 
-def _lanes(utterances: Sequence[Utterance], document: dict[str, Any]) -> tuple[Lane, ...]:
+def _lanes(utterances: Sequence[Outlined], document: dict[str, Any]) -> tuple[Lane, ...]:
     parties = document.get("parties", [])
     channels = {entry["channel"] for entry in parties}
     if parties and len(channels) == len(parties):
@@ -110,16 +106,11 @@ def _lanes(utterances: Sequence[Utterance], document: dict[str, Any]) -> tuple[L
 
 
 def _chart(detail: CallDetail, seconds: float, shaded: Sequence[tuple[float, float]]) -> charts.Figure | None:
-    customer = [row for row in detail.utterances if row.party == "customer"]
+    customer = [row for row in detail.outline if row.party == "customer"]
     if not detail.emotion or not any(row.frustration is not None for row in customer):
         return None
     points = [
-        charts.Point(
-            at=round((row.start + row.end) / 2, 2),
-            frustration=row.frustration,
-            tone=row.tone["anger"] if row.tone else None,
-            wording=row.wording["frustration"] if row.wording else None,
-        )
+        charts.Point(at=round((row.start + row.end) / 2, 2), frustration=row.frustration, tone=row.anger, wording=row.wording)
         for row in customer
     ]
     return charts.frustration_over_time(points, seconds=seconds, flagged=shaded, threshold=_level(detail.flags))
@@ -161,7 +152,7 @@ def _facts(detail: CallDetail, document: dict[str, Any]) -> Rows:
     facts += [(_channel(entry), _role(entry)) for entry in document.get("parties", [])]
     facts += _overall(document)
     if detail.emotion and call.moment_count:
-        facts.append(("Scored", _scored(detail.utterances)))
+        facts.append(("Scored", _scored(detail.outline)))
     return tuple((label, value) for label, value in facts if value)
 
 
@@ -192,7 +183,7 @@ def _overall(document: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _scored(utterances: Sequence[Utterance]) -> str:
+def _scored(utterances: Sequence[Outlined]) -> str:
     """`34 of 40 customer utterances; withheld: 4 too little speech, 2 both were speaking`."""
     customer = [row for row in utterances if row.party == "customer"]
     withheld = Counter(row.abstained for row in customer if row.abstained)

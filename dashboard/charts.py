@@ -18,6 +18,8 @@ Figure = dict[str, Any]
 
 TICKS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 MAX_TICKS = 10
+MAX_POINTS = 300
+"""More stand closer than their marks are wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def frustration_over_time(
     points: Sequence[Point], *, seconds: float, flagged: Sequence[tuple[float, float]], threshold: float | None
 ) -> Figure:
     """Frustration with tone and wording beside it; `flagged` stretches are shaded. Gaps stay where a score was withheld."""
+    points = _highest(points, every_s(len(points), seconds=seconds))
     at = [point.at for point in points]
     stamps = [timecode(point.at) for point in points]
     traces = [
@@ -69,6 +72,11 @@ def frustration_over_time(
         yaxis={"range": [0, 1.02], "fixedrange": True, "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]},
     )
     return _figure(traces, layout)
+
+
+def every_s(points: int, *, seconds: float) -> int:
+    """Of how many seconds one point is drawn; 0 where there is room for all of them."""
+    return 0 if points <= MAX_POINTS else next((step for step in TICKS_S if seconds / step <= MAX_POINTS), TICKS_S[-1])
 
 
 def trend(days: Sequence[Day]) -> Figure:
@@ -109,6 +117,17 @@ def trend(days: Sequence[Day]) -> Figure:
         yaxis2={"domain": [0, 0.24], "fixedrange": True, "rangemode": "tozero", "nticks": 3},
     )
     return _figure(traces, layout)
+
+
+def _highest(points: Sequence[Point], step_s: int) -> Sequence[Point]:
+    """The point with the most frustration in every so many seconds, or all."""
+    if not step_s:
+        return points
+    best: dict[int, Point] = {}
+    for point in points:
+        place = int(point.at // step_s)
+        best[place] = max(best.get(place, point), point, key=lambda one: -1.0 if one.frustration is None else one.frustration)
+    return list(best.values())
 
 
 def _line(role: str, values: list[float | None], at: list[float], stamps: list[str], *, name: str, dash: str) -> go.Scatter:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from callanalytics.calls.models import Flag
 from callanalytics.calls.selectors import NOTABLE_DISAGREEMENT
 from dashboard.words import plain
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
-    from callanalytics.calls.models import Flag, Utterance
+    from callanalytics.calls.models import Utterance
     from callanalytics.review.models import Verdict
 
 EFFORT_RULE = "high_effort"
@@ -101,6 +102,11 @@ class Card:
     effort: tuple[Sign, ...]
     thresholds: tuple[tuple[str, object], ...]
     verdicts: Sequence[Verdict] = field(default_factory=tuple)
+
+
+def shaded(flags: Iterable[Flag]) -> list[tuple[float, float]]:
+    """Stretches of the flags that stand; one for effort covers half a call and would shade it all."""
+    return [(flag.start, flag.end) for flag in flags if flag.status in Flag.STANDING and flag.rule != EFFORT_RULE]
 
 
 def line(utterance: Utterance, *, flagged: Sequence[tuple[float, float]], emotion: bool) -> Line:

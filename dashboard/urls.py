@@ -12,6 +12,7 @@ urlpatterns = [
     path("calls/", calls.call_list, name="call-list"),
     path("calls/upload/", calls.call_upload, name="call-upload"),
     path("calls/<uuid:call_id>/", call.call_detail, name="call-detail"),
+    path("calls/<uuid:call_id>/parts/<int:number>/", call.call_part, name="call-part"),
     path("calls/<uuid:call_id>/status/", call.call_status, name="call-status"),
     path("calls/<uuid:call_id>/audio/", media.call_audio, name="call-audio"),
     path("calls/<uuid:call_id>/peaks/", media.call_peaks, name="call-peaks"),

@@ -46,6 +46,7 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("GET", "call-upload"):         (row(OK, OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
     ("POST", "call-upload"):        (row(FAULTY, FAULTY, FAULTY, FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
     ("GET", "call-detail"):         (READS, {}),
+    ("GET", "call-part"):           (READS, {}),
     ("GET", "call-status"):         (READS, {}),
     ("GET", "call-audio"):          (READS, {}),
     ("GET", "call-peaks"):          (READS, {}),
@@ -90,6 +91,7 @@ def address(name: str, case: Case) -> str:
     for arguments in (
         {},
         {"call_id": case.call.id},
+        {"call_id": case.call.id, "number": 0},
         {"flag_id": case.flag.id},
         {"note_id": case.note.id},
         {"sample_id": case.sample.id},

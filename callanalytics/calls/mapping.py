@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PARTS = ("tone", "wording", "effort", "measures", "context")
 """Contributions that can be the main reason of a flag; the prior is nobody's reason."""
 
+OF_MOMENTS = ("utterances", "effort", "segments", "flags")
+"""Keys of the document under which single moments stand: nearly all of a long call's megabytes, and all of its emotion values."""
+
 
 @dataclass(frozen=True, slots=True)
 class GivenOptions:
@@ -52,6 +55,7 @@ def call_options(call: Call) -> GivenOptions:
 def rows(call: Call, analysis: CallAnalysis, document: Mapping[str, Any], *, run_id: UUID) -> Rows:
     """An analysis and its document (analysis.document) as unsaved rows; numbers are the document's, so that both say the same."""
     run = _run(call, analysis, run_id)
+    run.summary = document_summary(document)
     segments = [FrustrationSegment(run=run, call=call, **entry) for entry in document["segments"]]
     return Rows(
         run=run,
@@ -60,6 +64,11 @@ def rows(call: Call, analysis: CallAnalysis, document: Mapping[str, Any], *, run
         effort=[EffortSign(run=run, call=call, team_id=call.team_id, started_at=call.started_at, **entry) for entry in document["effort"]],
         flags=[_flag(run, call, entry, segments) for entry in document["flags"]],
     )
+
+
+def document_summary(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the document says of the whole call; nobody's emotion values are among it."""
+    return {key: value for key, value in document.items() if key not in OF_MOMENTS}
 
 
 def totals(call_rows: Rows) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from callanalytics.calls import files
+from callanalytics.calls.mapping import document_summary
 from callanalytics.calls.models import AnalysisRun, Call, CallStatus, EffortSign, Flag, FrustrationSegment, Utterance
 from callanalytics.calls.redaction import NO_EMOTION, document_without_emotion
 from callanalytics.errors import ApplicationError, NotFoundError
@@ -61,16 +62,30 @@ class CallPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlined:
+    """What charts, lanes and counts need of one utterance: of 2,800 of them, too. No emotion value where the reader may see none."""
+
+    party: str
+    start: float
+    end: float
+    frustration: float | None = None
+    anger: float | None = None
+    wording: float | None = None
+    abstained: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CallDetail:
-    """Everything a call page shows. `emotion` is false for the call's agent: then nothing here holds an emotion value."""
+    """Everything of a call page but its transcript. `emotion` is false for the call's agent: then nothing here holds an emotion value."""
 
     call: Call
     run: AnalysisRun | None
-    utterances: list[Utterance]
+    outline: list[Outlined]
     segments: list[FrustrationSegment]
     flags: list[Flag]
     effort: list[EffortSign]
-    document: dict[str, Any] | None
+    summary: dict[str, Any]
+    """Of the document; empty while there is none."""
     emotion: bool
 
 
@@ -131,20 +146,23 @@ def call_detail(*, user: User | AnonymousUser, call_id: UUID) -> CallDetail:
     return CallDetail(
         call=_redacted(call, access),
         run=run,
-        utterances=_utterances(call, emotion=emotion),
+        outline=_outline(call, emotion=emotion),
         segments=list(FrustrationSegment.objects.filter(call=call)) if emotion else [],
-        flags=list(Flag.objects.filter(call=call).select_related("segment").prefetch_related("verdicts__reviewer")) if emotion else [],
+        flags=_flags(call) if emotion else [],
         effort=list(EffortSign.objects.filter(call=call)) if emotion else [],
-        document=_document(run, emotion=emotion),
+        summary=_summary(run),
         emotion=emotion,
     )
 
 
-def utterance_list(*, user: User | AnonymousUser, call_id: UUID) -> list[Utterance]:
-    """The transcript of a call, in order."""
+def utterance_list(
+    *, user: User | AnonymousUser, call_id: UUID, places: slice = slice(None), within: tuple[float, float] | None = None
+) -> list[Utterance]:
+    """The transcript of a call, in order: all of it, those in some places, or those that are heard within a stretch."""
     access = access_for(user)
     call = _found(access, call_id)
-    return _utterances(call, emotion=access.can_review(call.team_id))
+    heard = Q() if within is None else Q(start__lt=within[1], end__gt=within[0])
+    return _utterances(Utterance.objects.filter(heard, call=call), places, emotion=access.can_review(call.team_id))
 
 
 def document_get(*, user: User | AnonymousUser, call_id: UUID) -> dict[str, Any] | None:
@@ -153,6 +171,13 @@ def document_get(*, user: User | AnonymousUser, call_id: UUID) -> dict[str, Any]
     call = _found(access, call_id)
     run = AnalysisRun.objects.filter(call=call, current=True).first()
     return _document(run, emotion=access.can_review(call.team_id))
+
+
+def flag_list(*, user: User | AnonymousUser, call_id: UUID) -> list[Flag]:
+    """The flags of a call; none for its agent."""
+    access = access_for(user)
+    call = _found(access, call_id)
+    return _flags(call) if access.can_review(call.team_id) else []
 
 
 def flag_get(*, user: User | AnonymousUser, flag_id: UUID) -> Flag:
@@ -207,19 +232,42 @@ def _redacted(call: Call, access: Access) -> Call:
     return call
 
 
-def _utterances(call: Call, *, emotion: bool) -> list[Utterance]:
-    found = Utterance.objects.filter(call=call).order_by("number")
+def _utterances(found: QuerySet[Utterance], places: slice, *, emotion: bool) -> list[Utterance]:
+    """Without what no reader of this list asks for: the single words are half of a row."""
+    found = found.order_by("number").defer("words", "contributions")
     if emotion:
-        return list(found)
+        return list(found[places])
     # Not read at all, so that no template can show them.
-    bare = list(found.defer(*NO_EMOTION, "tone_abstained", "abstained"))
+    bare = list(found.defer(*NO_EMOTION, "tone_abstained", "abstained")[places])
     for utterance in bare:
         utterance.__dict__ |= {**NO_EMOTION, "tone_abstained": "", "abstained": ""}
     return bare
 
 
+def _outline(call: Call, *, emotion: bool) -> list[Outlined]:
+    scores = ("frustration", "tone__anger", "wording__frustration", "abstained") if emotion else ()
+    found = Utterance.objects.filter(call=call).order_by("number").values_list("party", "start", "end", *scores)
+    return [Outlined(*row) for row in found]
+
+
+def _flags(call: Call) -> list[Flag]:
+    return list(Flag.objects.filter(call=call).select_related("segment").prefetch_related("verdicts__reviewer"))
+
+
+def _summary(run: AnalysisRun | None) -> dict[str, Any]:
+    if run is None or not _is_told(run):
+        return {}
+    # Runs from before there were summaries have their document only.
+    return run.summary or document_summary(_document(run, emotion=False) or {})
+
+
+def _is_told(run: AnalysisRun) -> bool:
+    """Whether a run's document may be read: not once it is withdrawn, nor while another analysis is on its way."""
+    return bool(run.document) and run.call.status == CallStatus.DONE
+
+
 def _document(run: AnalysisRun | None, *, emotion: bool) -> dict[str, Any] | None:
-    if run is None or not run.document or run.call.status != CallStatus.DONE:
+    if run is None or not _is_told(run):
         return None
     try:
         document = files.document_read(run.document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -11,6 +12,7 @@ from callanalytics.calls import selectors
 from callanalytics.calls.models import CallStatus
 from callanalytics.review.selectors import coaching_notes
 from dashboard import call_page as building
+from dashboard import transcript_parts
 from dashboard.doors import guarded, rights, signed_in
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest, HttpResponse
 
+    from callanalytics.calls.selectors import CallDetail
     from dashboard.forms import CoachingNoteForm
+    from dashboard.transcript_parts import Part
 
 WAITING = (CallStatus.QUEUED, CallStatus.RUNNING)
 
@@ -27,6 +31,22 @@ WAITING = (CallStatus.QUEUED, CallStatus.RUNNING)
 @guarded
 def call_detail(request: HttpRequest, call_id: UUID) -> HttpResponse:
     return call_page(request, call_id)
+
+
+@require_safe
+@guarded
+def call_part(request: HttpRequest, call_id: UUID, number: int) -> HttpResponse:
+    """One part of the transcript, for htmx."""
+    if number >= transcript_parts.MOST:
+        raise Http404("no such part")
+    user, part = signed_in(request), transcript_parts.Part(number)
+    emotion = rights(request).can_review(selectors.call_get(user=user, call_id=call_id).team_id)
+    utterances = selectors.utterance_list(user=user, call_id=call_id, places=part.places)
+    if not utterances:
+        raise Http404("no such part")
+    flags = selectors.flag_list(user=user, call_id=call_id)
+    part = transcript_parts.filled(part, utterances, flags, emotion=emotion)
+    return render(request, "dashboard/_transcript_part.html", {"part": part})
 
 
 @require_safe
@@ -46,5 +66,16 @@ def call_page(request: HttpRequest, call_id: UUID, *, note_form: CoachingNoteFor
     user = signed_in(request)
     detail = selectors.call_detail(user=user, call_id=call_id)
     page = building.build(detail, rights(request), notes=coaching_notes(user=user, call_id=call_id))
-    context = {"call": detail.call, "page": page, "may_retry": page.may_manage, "note_form": note_form}
+    parts = _parts(request, detail, page.seconds)
+    context = {"call": detail.call, "page": page, "parts": parts, "may_retry": page.may_manage, "note_form": note_form}
     return render(request, "dashboard/call.html", context, status=status)
+
+
+def _parts(request: HttpRequest, detail: CallDetail, seconds: float) -> list[Part]:
+    """The parts of the transcript, with the lines of the one that is asked for."""
+    parts = transcript_parts.outlined(detail.outline, seconds=seconds)
+    if parts:
+        number = transcript_parts.asked_for(parts, request.GET)
+        utterances = selectors.utterance_list(user=signed_in(request), call_id=detail.call.id, places=parts[number].places)
+        parts[number] = transcript_parts.filled(parts[number], utterances, detail.flags, emotion=detail.emotion)
+    return parts

@@ -94,8 +94,8 @@ def _stretch(request: HttpRequest, *, form: VerdictForm, status: int = 200) -> H
     context: dict[str, object] = {"sample": sample, "form": form, "last": _last(request)}
     if sample is not None:
         start, end = max(0.0, sample.start - CLIP_MARGIN_S), sample.end + CLIP_MARGIN_S
-        rows = calls.utterance_list(user=user, call_id=sample.call_id)
-        context |= {"clip": (start, end), "lines": [row for row in rows if row.start < end and start < row.end]}
+        lines = calls.utterance_list(user=user, call_id=sample.call_id, within=(start, end))
+        context |= {"clip": (start, end), "lines": lines}
     return render(request, "dashboard/blind.html", context, status=status)
 
 
@@ -112,6 +112,6 @@ def _last(request: HttpRequest) -> Judged | None:
 
 
 def _models_thought(request: HttpRequest, sample: BlindSample) -> str:
-    rows = calls.utterance_list(user=signed_in(request), call_id=sample.call_id)
-    within = [row.frustration for row in rows if row.start < sample.end and sample.start < row.end and row.frustration is not None]
-    return f"The models put frustration at {max(within):.0%} at most." if within else "The models gave no score here."
+    rows = calls.utterance_list(user=signed_in(request), call_id=sample.call_id, within=(sample.start, sample.end))
+    scores = [row.frustration for row in rows if row.frustration is not None]
+    return f"The models put frustration at {max(scores):.0%} at most." if scores else "The models gave no score here."

@@ -44,6 +44,19 @@ def test_four_hours_get_few_ticks() -> None:
     assert axis["ticktext"][-1] == "4:00:00"
 
 
+def test_of_too_many_points_each_stretch_keeps_its_highest() -> None:
+    points = [Point(float(at), None if at % 3 else at % 50 / 100, 0.1, 0.2) for at in range(0, 3600, 5)]
+    drawn = charts.frustration_over_time(points, seconds=3600.0, flagged=[], threshold=None)["data"][2]
+    assert len(drawn["y"]) == 3600 / charts.every_s(len(points), seconds=3600.0) <= charts.MAX_POINTS
+    assert max(drawn["y"]) == max(point.frustration or 0.0 for point in points)
+    assert None not in drawn["y"]
+
+
+def test_withheld_scores_stay_a_gap_among_too_many_points() -> None:
+    points = [Point(float(at), None, None, None) for at in range(0, 3600, 5)]
+    assert set(charts.frustration_over_time(points, seconds=3600.0, flagged=[], threshold=None)["data"][2]["y"]) == {None}
+
+
 def test_trend_gives_shares_and_leaves_days_without_calls_empty() -> None:
     days = [Day(dt.date(2026, 1, 1), calls=10, flagged=2), Day(dt.date(2026, 1, 2), calls=0, flagged=0)]
     share, counts = charts.trend(days)["data"]

@@ -20,6 +20,7 @@ from callanalytics.calls.selectors import (
     call_page,
     document_get,
     flag_get,
+    flag_list,
     utterance_list,
 )
 from callanalytics.errors import NotFoundError
@@ -73,7 +74,7 @@ def test_each_role_reads_its_calls_and_no_other(world: World, calls: dict[str, C
     names = {call.id: name for name, call in calls.items()}
     assert {names[call.id] for call in call_list(user=user)} == READABLE[role]
     assert {names[call.id] for call in call_page(user=user).calls} == READABLE[role]
-    for select in (call_get, call_detail, utterance_list, document_get):
+    for select in (call_get, call_detail, utterance_list, document_get, flag_list):
         assert {name for name, call in calls.items() if found(select, user=user, call_id=call.id)} == READABLE[role], select
 
 
@@ -97,19 +98,24 @@ def test_an_agent_is_shown_nobodys_emotion_anywhere(world: World, calls: dict[st
     detail = call_detail(user=user, call_id=call_id)
     assert not detail.emotion
     assert (detail.segments, detail.flags, detail.effort) == ([], [], [])
-    for utterance in [*detail.utterances, *utterance_list(user=user, call_id=call_id)]:
+    assert {(row.frustration, row.anger, row.wording, row.abstained) for row in detail.outline} == {(None, None, None, "")}
+    transcript = utterance_list(user=user, call_id=call_id)
+    for utterance in [*transcript, *utterance_list(user=user, call_id=call_id, places=slice(0, 1))]:
         assert [getattr(utterance, name) for name in Utterance.EMOTION_FIELDS] == [None] * 5
         assert (utterance.abstained, utterance.tone_abstained) == ("", "")
         assert utterance.measures
         assert utterance.text
     for call in (detail.call, call_get(user=user, call_id=call_id), call_page(user=user).calls[0]):
         assert {getattr(call, name) for name in CALL_EMOTION} == {None}
-    for document in (detail.document, document_get(user=user, call_id=call_id)):
-        assert document is not None
-        assert (document["segments"], document["flags"], document["effort"]) == ([], [], [])
-        scores = [entry[key] for entry in document["utterances"] for key in ("tone", "wording", "frustration", "disagreement")]
-        assert set(scores) == {None}
-        assert [entry["text"] for entry in document["utterances"]] == [row.text for row in detail.utterances]
+    assert detail.summary["measures"]
+    assert not {"utterances", "effort", "segments", "flags"} & set(detail.summary)
+    assert flag_list(user=user, call_id=call_id) == []
+    document = document_get(user=user, call_id=call_id)
+    assert document is not None
+    assert (document["segments"], document["flags"], document["effort"]) == ([], [], [])
+    scores = [entry[key] for entry in document["utterances"] for key in ("tone", "wording", "frustration", "disagreement")]
+    assert set(scores) == {None}
+    assert [entry["text"] for entry in document["utterances"]] == [row.text for row in transcript]
     assert overview(user=user).frustration is None
 
 
@@ -127,7 +133,8 @@ def test_everyone_else_sees_the_emotion_values(world: World, calls: dict[str, Ca
     for role in ("owner", "supervisor", "reviewer"):
         detail = call_detail(user=world.people()[role], call_id=calls["own"].id)
         assert detail.emotion
-        assert detail.utterances[1].frustration == 0.8314
+        assert detail.outline[1].frustration == 0.8314
+        assert utterance_list(user=world.people()[role], call_id=calls["own"].id)[1].frustration == 0.8314
         assert len(detail.segments) == len(detail.flags) == 1
 
 

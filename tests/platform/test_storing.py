@@ -47,6 +47,7 @@ def test_rows_say_what_the_document_says(world: World) -> None:
     run = AnalysisRun.objects.get(call=call)
     document = files.document_read(run.document)
     assert document == to_document(made.analysis())
+    assert run.summary == {key: value for key, value in document.items() if key not in ("utterances", "effort", "segments", "flags")}
     rows = list(call.utterances.order_by("number"))
     assert [row.text for row in rows] == [entry["text"] for entry in document["utterances"]]
     customer, entry = rows[1], document["utterances"][1]

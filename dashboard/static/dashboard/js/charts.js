@@ -2,6 +2,7 @@
 (() => {
   "use strict";
 
+  const library = document.currentScript.dataset.plotly;
   const probe = document.createElement("span");
   probe.hidden = true;
   document.body.append(probe);
@@ -62,17 +63,49 @@
       head.style.top = `${size.t}px`;
       head.style.height = `${size.h}px`;
     };
-    let last = 0;
-    place(last);
-    document.addEventListener("player:time", (event) => place((last = event.detail)));
-    element.on("plotly_afterplot", () => place(last));
+    place(now);
+    document.addEventListener("player:time", () => place(now));
+    element.on("plotly_afterplot", () => place(now));
     element.addEventListener("click", (event) => {
       const seconds = timeAt(element, event);
       if (seconds !== null) document.dispatchEvent(new CustomEvent("player:seek", { detail: seconds }));
     });
   }
 
-  const charts = [...document.querySelectorAll("[data-chart]")];
-  charts.forEach((element) => draw(element).then(() => element.matches("[data-seeks]") && followPlayer(element)));
-  document.addEventListener("theme:change", () => charts.forEach(draw));
+  let now = 0;
+  document.addEventListener("player:time", (event) => (now = event.detail));
+
+  /* The library takes a second to read, and a phone many: only once a chart is about to be seen. */
+  let reading = null;
+  const ready = () =>
+    (reading ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      [script.src, script.onload, script.onerror] = [library, resolve, reject];
+      document.head.append(script);
+    }));
+
+  const drawn = new Set();
+  async function begin(element) {
+    try {
+      await ready();
+    } catch {
+      element.textContent = "The chart could not be loaded. Reload the page to try again.";
+      return;
+    }
+    await draw(element);
+    drawn.add(element);
+    if (element.matches("[data-seeks]")) followPlayer(element);
+  }
+
+  const coming = new IntersectionObserver(
+    (entries) =>
+      entries.forEach(({ isIntersecting, target }) => {
+        if (!isIntersecting) return;
+        coming.unobserve(target);
+        begin(target);
+      }),
+    { rootMargin: "300px" },
+  );
+  document.querySelectorAll("[data-chart]").forEach((element) => coming.observe(element));
+  document.addEventListener("theme:change", () => drawn.forEach(draw));
 })();

@@ -12,12 +12,23 @@
   /* It stands over the transcript, outside the player. */
   const follow = document.querySelector("[data-follow]");
   const status = player.querySelector("[data-audio-status]");
-  const utterances = [...document.querySelectorAll("[data-utterance]")];
-  const spans = utterances.map((element) => [Number(element.dataset.start), Number(element.dataset.end)]);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const waveform = window.Waveform(canvas, call);
   let clipEnd = null;
-  let current = -1;
+  /* The transcript of a long call comes in parts; each that is still to come knows its stretch. */
+  let utterances = [];
+  let coming = [];
+  const asked = new WeakSet();
+  let current = null;
+  let sought = false;
+
+  const startOf = (element) => Number(element.dataset.start);
+  const isAt = (element, seconds) => startOf(element) <= seconds && seconds < Number(element.dataset.end);
+
+  function readTranscript() {
+    utterances = [...document.querySelectorAll("[data-utterance]")];
+    coming = [...document.querySelectorAll("[data-coming]")];
+  }
 
   function timecode(seconds) {
     const whole = Math.max(0, Math.floor(seconds));
@@ -51,31 +62,52 @@
 
   /* The last utterance that has begun, while it lasts or until the next begins. */
   function utteranceAt(seconds) {
-    let [low, high] = [0, spans.length];
+    let [low, high] = [0, utterances.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (spans[middle][0] <= seconds + 0.05) low = middle + 1;
+      if (startOf(utterances[middle]) <= seconds + 0.05) low = middle + 1;
       else high = middle;
     }
-    return low - 1;
+    return utterances[low - 1] ?? null;
   }
 
-  function bringIntoView(element) {
+  function isSeen(element) {
+    const box = element.getBoundingClientRect();
+    return box.bottom > 0 && box.top < innerHeight;
+  }
+
+  /* Within the transcript's own box; where that shows all, as on a phone, the page follows a reader who is there. */
+  function bringIntoView(element, from) {
     const box = element.closest(".transcript");
-    if (!follow?.checked || box.scrollHeight <= box.clientHeight) return;
-    const top = element.offsetTop - box.offsetTop - box.clientHeight / 3;
-    box.scrollTo({ top, behavior: calm.matches ? "auto" : "smooth" });
+    const [own, outer] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
+    const boxed = box.scrollHeight > box.clientHeight;
+    if (!sought && (!follow?.checked || !(boxed || (from && isSeen(from))))) return;
+    const [scroller, by] = boxed ? [box, own.top - outer.top - box.clientHeight / 3] : [window, own.top - innerHeight / 2];
+    const far = Math.abs(by) > 2 * innerHeight;
+    scroller.scrollBy({ top: by, behavior: far || calm.matches ? "auto" : "smooth" });
   }
 
-  function highlight(index) {
-    if (index === current) return;
-    utterances[current]?.classList.remove("current");
-    utterances[current]?.removeAttribute("aria-current");
-    current = index;
-    if (index < 0) return;
-    utterances[index].classList.add("current");
-    utterances[index].setAttribute("aria-current", "true");
-    if (!audio.paused) bringIntoView(utterances[index]);
+  function highlight(element) {
+    if (element === current && !sought) return;
+    const before = current;
+    before?.classList.remove("current");
+    before?.removeAttribute("aria-current");
+    current = element;
+    if (!element) return;
+    element.classList.add("current");
+    element.setAttribute("aria-current", "true");
+    if (sought || !audio.paused) bringIntoView(element, before);
+    sought = false;
+  }
+
+  /* Asks for the part of a moment that is not there yet; true where it has to be waited for. */
+  function isAwaited(seconds) {
+    const part = coming.find((one) => isAt(one, seconds));
+    if (part && !asked.has(part)) {
+      asked.add(part);
+      window.htmx.trigger(part, "wanted");
+    }
+    return Boolean(part);
   }
 
   function show() {
@@ -84,7 +116,7 @@
     clock.textContent = timecode(now);
     canvas.setAttribute("aria-valuenow", Math.round(now));
     canvas.setAttribute("aria-valuetext", `${timecode(now)} of ${timecode(call.seconds)}`);
-    highlight(utteranceAt(now));
+    highlight(isAwaited(now) ? null : utteranceAt(now));
     document.dispatchEvent(new CustomEvent("player:time", { detail: now }));
   }
 
@@ -112,6 +144,12 @@
 
   player.querySelector("[data-toggle]").addEventListener("click", toggle);
   player.querySelectorAll("[data-skip]").forEach((button) => button.addEventListener("click", () => seek(audio.currentTime + Number(button.dataset.skip))));
+  player.querySelector("[data-here]")?.addEventListener("click", () => {
+    sought = true;
+    show();
+    current?.querySelector(".said").focus({ preventScroll: true });
+    if (current && !isSeen(current.closest(".transcript"))) current.closest("section").scrollIntoView({ block: "nearest" });
+  });
   speed.addEventListener("change", () => (audio.playbackRate = Number(speed.value)));
   document.addEventListener("player:seek", (event) => seek(event.detail));
 
@@ -161,7 +199,11 @@
     card?.querySelector(`button[value="${answer}"]`)?.click();
   }
 
-  document.addEventListener("htmx:load", () => {
+  document.addEventListener("htmx:load", (event) => {
+    if (event.detail.elt.matches(".part")) {
+      readTranscript();
+      show();
+    }
     const card = selected && document.getElementById(selected);
     if (card) card.classList.add("selected");
   });
@@ -190,6 +232,7 @@
     show();
   });
 
+  readTranscript();
   const wanted = Number(new URLSearchParams(location.search).get("t"));
   /* The metadata may be there before this script runs; its event is then past. */
   if (wanted > 0 && audio.readyState >= HTMLMediaElement.HAVE_METADATA) seek(wanted);
