@@ -48,7 +48,8 @@ def _application() -> Celery:
         task_queues=[Queue(name) for name in QUEUES],
         task_create_missing_queues=False,
         task_default_queue="maintenance",
-        task_routes={"worker.call_analyze": {"queue": settings.ANALYSIS_QUEUE}},
+        # What takes minutes of a processor keeps the sweeps waiting in no queue of theirs.
+        task_routes={task: {"queue": settings.ANALYSIS_QUEUE} for task in ("worker.call_analyze", "worker.cleaner_copy_make")},
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,

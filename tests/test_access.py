@@ -34,6 +34,7 @@ def row(*cells: Any) -> Row:
 SIGNED_IN = row( OK,       OK,       OK,       OK,        OK,        OK,        OK,       LOGIN)
 ANY_ROLE  = row( OK,       OK,       OK,       OK,        OK,        OK,        MISSING,  LOGIN)
 READS     = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   MISSING,  LOGIN)
+LISTENS   = row( MOVED,    MOVED,    MISSING,  MOVED,     MOVED,     MISSING,   MISSING,  LOGIN)
 ACTS      = row( MOVED,    MOVED,    MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  LOGIN)
 JUDGES    = row( MOVED,    MOVED,    MISSING,  MOVED,     MISSING,   MISSING,   MISSING,  LOGIN)
 API_READS = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   MISSING,  SIGN_IN)
@@ -50,6 +51,9 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("GET", "call-status"):         (READS, {}),
     ("GET", "call-audio"):          (READS, {}),
     ("GET", "call-peaks"):          (READS, {}),
+    ("GET", "cleaner-audio"):       (READS, {}),
+    ("GET", "cleaner-copy"):        (READS, {}),
+    ("POST", "cleaner-copy"):       (LISTENS, {}),
     ("GET", "call-transcript"):     (READS, {}),
     ("POST", "call-swap"):          (ACTS, {}),
     ("POST", "call-retry"):         (ACTS, {}),
@@ -78,9 +82,10 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
 
 @pytest.fixture
 def case(center: Center) -> Case:
-    """An analysed call with a flag, a note and a stretch to judge, and the copy that the worker makes for the browser."""
+    """An analysed call with a flag, a note and a stretch to judge, and the copies that the worker makes for the browser."""
     found = contact_center.case(center)
-    for path, content in ((files.playback_path(found.call), b"audio"), (files.peaks_path(found.call), b"{}")):
+    copies = {files.playback_path(found.call): b"audio", files.cleaner_path(found.call): b"audio", files.peaks_path(found.call): b"{}"}
+    for path, content in copies.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return found

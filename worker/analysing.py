@@ -62,7 +62,7 @@ def call_attempt(call_id: UUID, *, listener: Progress | None = None) -> str | No
             _cleared(call)
             return None
         except AnalysisError as error:
-            return _failed(call, hold, _in_senders_words(call, error.message), permanent=error.permanent)
+            return _failed(call, hold, in_senders_words(call, error.message), permanent=error.permanent)
         except Exception as error:
             log.exception("call %s failed", call.id)
             text = str(error).strip().partition("\n")[0]
@@ -73,7 +73,7 @@ def call_attempt(call_id: UUID, *, listener: Progress | None = None) -> str | No
             raise
 
 
-def _in_senders_words(call: Call, message: str) -> str:
+def in_senders_words(call: Call, message: str) -> str:
     """The message with the name that the file came with, instead of the one it is stored under."""
     stored = files.recording_path(call)
     return message.replace(str(stored), call.file_name).replace(stored.name, call.file_name)

@@ -17,7 +17,7 @@ from analysis.config import Config
 from analysis.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from analysis.ports import Engines
+    from analysis.ports import Denoiser, Engines
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,12 @@ def config() -> Config:
 def engines() -> Engines:
     """Everything an analysis needs. Raises AnalysisError where weights are missing, and tries again at the next call."""
     return registry.build(config())
+
+
+@cache
+def denoiser() -> Denoiser:
+    """For copies to listen to. Raises AnalysisError where its package is missing."""
+    return registry.denoiser(config())
 
 
 @celeryd_init.connect

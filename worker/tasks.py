@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from callanalytics.calls import lease, leftovers, queueing
+from callanalytics.calls import cleaning, lease, leftovers, queueing
 from callanalytics.celery import app
-from worker import analysing, clock
+from worker import analysing, cleaner_copy, clock
 
-__all__ = ["call_analyze", "calls_sweep", "clock", "files_sweep"]
+__all__ = ["call_analyze", "calls_sweep", "cleaner_copy_make", "clock", "files_sweep"]
 
 
 @app.task(name=queueing.CALL_ANALYZE)
@@ -16,10 +16,16 @@ def call_analyze(call_id: str) -> None:
     analysing.call_attempt(UUID(call_id))
 
 
+@app.task(name=queueing.CLEANER_COPY_MAKE)
+def cleaner_copy_make(call_id: str) -> None:
+    cleaner_copy.cleaner_copy_attempt(UUID(call_id))
+
+
 @app.task(name="worker.calls_sweep")
 def calls_sweep() -> None:
-    """Take back calls whose worker went silent, and announce those that wait unheard."""
+    """Take back calls and copies whose worker went silent, and announce those that wait unheard."""
     lease.call_requeue_expired()
+    cleaning.cleaner_copies_requeue_expired()
 
 
 @app.task(name="worker.files_sweep")

@@ -134,6 +134,11 @@ def peaks_path(call: Call) -> Path:
     return absolute(_spread("peaks", call.id, ".json"))
 
 
+def cleaner_path(call: Call) -> Path:
+    """The copy with its noise taken out (AAC in m4a), where somebody asked for one; made by the worker."""
+    return absolute(_spread("cleaner", call.id, ".m4a"))
+
+
 def document_write(relative: str, document: dict[str, Any]) -> None:
     """Write a document gzipped; the same document gives the same bytes."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

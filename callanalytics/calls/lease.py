@@ -55,7 +55,7 @@ def call_claim(call_id: UUID, token: UUID) -> Call | None:
             status=CallStatus.RUNNING,
             attempts=F("attempts") + 1,
             lease_token=token,
-            lease_until=_from_now(settings.LEASE_S),
+            lease_until=from_now(settings.LEASE_S),
             next_attempt_at=None,
             step="",
             percent=0,
@@ -67,13 +67,13 @@ def call_claim(call_id: UUID, token: UUID) -> Call | None:
 
 def lease_renew(call_id: UUID, token: UUID) -> bool:
     """Keep a claimed call for another LEASE_S; False where it was taken away, and the worker must stop."""
-    return _held(call_id, token).update(lease_until=_from_now(settings.LEASE_S)) == 1
+    return _held(call_id, token).update(lease_until=from_now(settings.LEASE_S)) == 1
 
 
 def progress_report(call_id: UUID, token: UUID, *, step: str, percent: float) -> bool:
     """Say where the analysis is, and renew its lease; False where that was lost."""
     whole = min(100, max(0, int(percent)))
-    return _held(call_id, token).update(step=step, percent=whole, lease_until=_from_now(settings.LEASE_S)) == 1
+    return _held(call_id, token).update(step=step, percent=whole, lease_until=from_now(settings.LEASE_S)) == 1
 
 
 def call_fail(call_id: UUID, token: UUID, message: str, *, permanent: bool) -> str | None:
@@ -139,7 +139,7 @@ def _settle_attempt(call: Call, message: str, *, again: bool, permanent: bool = 
         reason=message[:500],
         permanent=permanent,
         percent=0,
-        next_attempt_at=_from_now(wait) if again else None,
+        next_attempt_at=from_now(wait) if again else None,
         nudged_at=None,
     )
     kind = "call.delayed" if again else "call.failed"
@@ -148,9 +148,9 @@ def _settle_attempt(call: Call, message: str, *, again: bool, permanent: bool = 
 
 def _nudge() -> None:
     """Announce queued calls that are due and were not announced lately."""
-    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=_from_now(-NUDGE_AFTER_S))
+    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=from_now(-NUDGE_AFTER_S))
     # A call that was only just made has its own message on the way.
-    fresh = Q(nudged_at__isnull=True, attempts=0, created_at__gt=_from_now(-settings.LEASE_RENEW_S))
+    fresh = Q(nudged_at__isnull=True, attempts=0, created_at__gt=from_now(-settings.LEASE_RENEW_S))
     waiting = list(_due().filter(stale).exclude(fresh).order_by("created_at").values_list("id", flat=True)[:NUDGES_A_SWEEP])
     Call.objects.filter(id__in=waiting).update(nudged_at=Now())
     for call_id in waiting:
@@ -165,6 +165,6 @@ def _held(call_id: UUID, token: UUID) -> QuerySet[Call]:
     return Call.objects.filter(id=call_id, status=CallStatus.RUNNING, lease_token=token)
 
 
-def _from_now(seconds: float) -> CombinedExpression:
+def from_now(seconds: float) -> CombinedExpression:
     """By the database's clock: those of the machines that claim and sweep may differ by more than a lease lasts."""
     return Now() + timedelta(seconds=seconds)

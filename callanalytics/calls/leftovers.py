@@ -53,6 +53,7 @@ def _unknown(folders: Iterable[str]) -> Iterator[Path]:
         "documents": AnalysisRun.objects.exclude(document=""),
         "playback": Call.objects.all(),
         "peaks": Call.objects.all(),
+        "cleaner": Call.objects.all(),
     }
     for folder in folders:
         for kind, rows in owners.items():

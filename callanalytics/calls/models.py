@@ -147,6 +147,36 @@ class AnalysisRun(models.Model):
         return f"{self.call_id} #{self.attempt}"
 
 
+class CleanerCopy(models.Model):
+    """A copy of a call's recording with its noise taken out, for listening only. Its row is its queue, as a call's is."""
+
+    call = models.OneToOneField(Call, primary_key=True, on_delete=models.CASCADE, related_name="cleaner_copy")
+    created_at = models.DateTimeField(auto_now_add=True)
+    status = models.CharField(max_length=10, choices=CallStatus, default=CallStatus.QUEUED)
+    percent = models.PositiveSmallIntegerField(default=0)
+    reason = models.CharField(max_length=500, blank=True, help_text="Why none could be made, in plain words.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    nudged_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was last told of it.")
+
+    class Meta:
+        verbose_name_plural = "cleaner copies"
+        constraints = [
+            models.CheckConstraint(name="cleaner_status_known", condition=Q(status__in=CallStatus.values)),
+            models.CheckConstraint(
+                name="cleaner_lease_while_running",
+                condition=Q(status=CallStatus.RUNNING, lease_until__isnull=False)
+                | (~Q(status=CallStatus.RUNNING) & Q(lease_until__isnull=True)),
+            ),
+        ]
+        indexes = [
+            models.Index(name="cleaner_under_way", fields=("status",), condition=Q(status__in=(CallStatus.QUEUED, CallStatus.RUNNING))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.call_id}: {self.status}"
+
+
 class PartyChoice(models.TextChoices):
     AGENT = "agent"
     CUSTOMER = "customer"

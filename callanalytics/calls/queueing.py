@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CALL_ANALYZE = "worker.call_analyze"
+CLEANER_COPY_MAKE = "worker.cleaner_copy_make"
 
 IMPATIENT: Mapping[str, object] = {
     "max_retries": 1,
@@ -38,17 +39,17 @@ LEFT_ALONE_S = 10.0
 _silent_until = 0.0
 
 
-def enqueue(call_id: UUID) -> None:
+def enqueue(call_id: UUID, task: str = CALL_ANALYZE) -> None:
     """Nudge a worker once the transaction is committed; at once where there is none."""
-    transaction.on_commit(partial(_nudge, call_id))
+    transaction.on_commit(partial(_nudge, call_id, task))
 
 
-def _nudge(call_id: UUID) -> None:
+def _nudge(call_id: UUID, task: str = CALL_ANALYZE) -> None:
     global _silent_until
     if time.monotonic() < _silent_until:
         return
     try:
-        _send(CALL_ANALYZE, str(call_id))
+        _send(task, str(call_id))
     except (KombuError, OSError, ValueError) as error:
         # ValueError: Kombu reads the filesystem broker's table of queues while a worker is writing it for the first time.
         _silent_until = time.monotonic() + LEFT_ALONE_S

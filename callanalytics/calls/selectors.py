@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from callanalytics.calls import files
 from callanalytics.calls.mapping import document_summary
-from callanalytics.calls.models import AnalysisRun, Call, CallStatus, EffortSign, Flag, FrustrationSegment, Utterance
+from callanalytics.calls.models import AnalysisRun, Call, CallStatus, CleanerCopy, EffortSign, Flag, FrustrationSegment, Utterance
 from callanalytics.calls.redaction import NO_EMOTION, document_without_emotion
 from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.people.selectors import access_for
@@ -186,6 +186,14 @@ def flag_get(*, user: User | AnonymousUser, flag_id: UUID) -> Flag:
     if found is None:
         raise NotFoundError("flag")
     return found
+
+
+def cleaner_copy_get(*, user: User | AnonymousUser, call_id: UUID) -> CleanerCopy | None:
+    """The copy for listening, made or on its way; None where nobody asked for one, or its file is lost."""
+    call = _found(access_for(user), call_id)
+    copy = CleanerCopy.objects.filter(call=call).first()
+    lost = copy is not None and copy.status == CallStatus.DONE and not files.cleaner_path(call).is_file()
+    return None if lost else copy
 
 
 def _disagreeing() -> QuerySet[Utterance]:

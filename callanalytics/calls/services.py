@@ -1,5 +1,13 @@
 """Every change to a call, in one list; each lives in the module that its name belongs to."""
 
+from callanalytics.calls.cleaning import (
+    cleaner_copies_requeue_expired,
+    cleaner_copy_ask,
+    cleaner_copy_claim,
+    cleaner_copy_finish,
+    cleaner_copy_give_back,
+    cleaner_copy_report,
+)
 from callanalytics.calls.corrections import call_objection_set, call_retry, call_swap_roles
 from callanalytics.calls.files import peaks_path, playback_path, recording_path, replaced_atomically
 from callanalytics.calls.flagging import flag_judge, flag_retract
@@ -31,6 +39,12 @@ __all__ = [
     "call_requeue_expired",
     "call_retry",
     "call_swap_roles",
+    "cleaner_copies_requeue_expired",
+    "cleaner_copy_ask",
+    "cleaner_copy_claim",
+    "cleaner_copy_finish",
+    "cleaner_copy_give_back",
+    "cleaner_copy_report",
     "flag_judge",
     "flag_retract",
     "lease_renew",

@@ -38,7 +38,7 @@ NO_REASON = "no reason given"
 
 
 def call_erase(*, user: User, call_id: UUID, reason: str) -> Erasure:
-    """Remove a call: rows, documents, playback copy and peaks, its audio unless another call shares it, and what its events told.
+    """Remove a call: rows, documents, copies to listen to and peaks, its audio unless another call shares it, and what its events told.
 
     A worker that is analysing it loses its lease with the row and stores nothing. Files go when the transaction commits, so a failed
     erasure leaves the call whole. Raises NotFoundError, or ApplicationError `forbidden`.
@@ -63,7 +63,13 @@ def call_erase(*, user: User, call_id: UUID, reason: str) -> Erasure:
 def _files(call: Call, recording: Recording | None) -> list[Path]:
     documents = AnalysisRun.objects.filter(call=call).exclude(document="").values_list("document", flat=True)
     audio = [files.absolute(recording.file)] if recording is not None else []
-    return [*audio, files.playback_path(call), files.peaks_path(call), *(files.absolute(name) for name in documents)]
+    return [
+        *audio,
+        files.playback_path(call),
+        files.peaks_path(call),
+        files.cleaner_path(call),
+        *(files.absolute(name) for name in documents),
+    ]
 
 
 def _erased(call: Call, user: User, reason: str, counts: dict[str, int | bool]) -> Erasure:

@@ -14,6 +14,7 @@ from callanalytics.review.selectors import coaching_notes
 from dashboard import call_page as building
 from dashboard import transcript_parts
 from dashboard.doors import guarded, rights, signed_in
+from dashboard.views.media import cleaner_state
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -68,6 +69,7 @@ def call_page(request: HttpRequest, call_id: UUID, *, note_form: CoachingNoteFor
     page = building.build(detail, rights(request), notes=coaching_notes(user=user, call_id=call_id))
     parts = _parts(request, detail, page.seconds)
     context = {"call": detail.call, "page": page, "parts": parts, "may_retry": page.may_manage, "note_form": note_form}
+    context["cleaner"] = cleaner_state(user, call_id)
     return render(request, "dashboard/call.html", context, status=status)
 
 

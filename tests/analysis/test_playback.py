@@ -45,6 +45,19 @@ def test_the_copy_is_aac_lc_with_its_index_first(tmp_path: Path) -> None:
         assert container.streams.audio[0].profile == "LC"
 
 
+def test_progress_is_told_block_by_block_and_may_end_the_copy(tmp_path: Path) -> None:
+    recording, told = audio.recording(tmp_path, audio.tones(130.0, 16000, [300.0])), list[float]()
+    playback.write(recording, tmp_path / "copy.m4a", progress=told.append)
+    assert told == pytest.approx([60 / 130, 120 / 130, 1.0])
+
+    def stop(_done: float) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        playback.write(recording, tmp_path / "copy.m4a", progress=stop)
+    assert not (tmp_path / "copy.m4a").exists()
+
+
 def test_a_copy_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     recording = audio.recording(tmp_path, audio.tones(1.0, 16000, [300.0]))
     with pytest.raises(OSError, match="No such file"):

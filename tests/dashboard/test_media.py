@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from callanalytics.calls.services import peaks_path, playback_path
+from callanalytics.calls import files
+from callanalytics.calls.models import CleanerCopy
+from callanalytics.calls.services import (
+    cleaner_copy_ask,
+    cleaner_copy_claim,
+    cleaner_copy_finish,
+    cleaner_copy_report,
+    peaks_path,
+    playback_path,
+)
 from tests import factories
 from tests.dashboard.conftest import AUDIO
 
@@ -28,7 +37,7 @@ def test_who_may_read_a_call_may_hear_it(browser: Callable[[str], Client], call:
 
 
 def test_an_outsider_hears_nothing(browser: Callable[[str], Client], call: Call) -> None:
-    for part in ("audio", "peaks", "transcript"):
+    for part in ("audio", "audio/cleaner", "cleaner", "peaks", "transcript"):
         assert browser("outsider").get(f"/calls/{call.id}/{part}/").status_code == 404
 
 
@@ -54,6 +63,73 @@ def test_head_sends_headers_only(browser: Callable[[str], Client], call: Call) -
     response = browser("agent").head(f"/calls/{call.id}/audio/")
     assert response.status_code == 200
     assert response["Content-Length"] == str(len(AUDIO))
+
+
+@pytest.fixture
+def cleaner(world: World, call: Call) -> CleanerCopy:
+    """One that was asked for and waits."""
+    cleaner_copy_ask(user=world.agent_user, call_id=call.id)
+    return CleanerCopy.objects.get()
+
+
+def made(call: Call) -> None:
+    files.cleaner_path(call).parent.mkdir(parents=True, exist_ok=True)
+    files.cleaner_path(call).write_bytes(AUDIO[::-1])
+    cleaner_copy_finish(call.id)
+
+
+def test_the_cleaner_copy_is_heard_like_the_original_once_it_is_made(
+    browser: Callable[[str], Client], call: Call, cleaner: CleanerCopy
+) -> None:
+    where = f"/calls/{call.id}/audio/cleaner/"
+    assert browser("agent").get(where).status_code == 404
+    made(call)
+    response = browser("agent").get(where, headers={"range": "bytes=100-199"})
+    assert (response.status_code, response["Content-Type"]) == (206, "audio/mp4")
+    assert b"".join(response) == AUDIO[::-1][100:200]
+
+
+def test_the_player_offers_a_cleaner_copy_follows_its_making_and_then_lets_choose(browser: Callable[[str], Client], call: Call) -> None:
+    client, where = browser("agent"), f"/calls/{call.id}/cleaner/"
+    offered = client.get(f"/calls/{call.id}/").content.decode()
+    assert "Make a cleaner copy to listen to" in offered
+    assert "no score rests on it" in offered
+    waiting = client.post(where, headers={"hx-request": "true"}).content.decode()
+    assert "waits for a worker" in waiting
+    assert f'hx-get="{where}"' in waiting
+    cleaner_copy_claim(call.id)
+    cleaner_copy_report(call.id, 0.42)
+    assert "is being made: 42 %" in client.get(where).content.decode()
+    made(call)
+    for shown in (client.get(where).content.decode(), client.get(f"/calls/{call.id}/").content.decode()):
+        assert f'data-source="/calls/{call.id}/audio/"' in shown
+        assert f'data-source="/calls/{call.id}/audio/cleaner/"' in shown
+        assert "no score rests on it" in shown
+        assert f'hx-get="{where}"' not in shown
+        assert "Make a cleaner copy" not in shown
+
+
+def test_where_none_can_be_made_the_reason_stands_by_the_button(browser: Callable[[str], Client], call: Call, cleaner: CleanerCopy) -> None:
+    cleaner_copy_finish(call.id, reason="The disk <is> full.")
+    shown = browser("agent").get(f"/calls/{call.id}/").content.decode()
+    assert "None could be made: The disk &lt;is&gt; full." in shown
+    assert "Make a cleaner copy to listen to" in shown
+    response = browser("agent").post(f"/calls/{call.id}/cleaner/")
+    assert (response.status_code, response["Location"]) == (302, f"/calls/{call.id}/")
+    cleaner.refresh_from_db()
+    assert cleaner.status == "queued"
+
+
+def test_without_a_denoiser_there_is_no_button_and_what_was_made_still_plays(
+    browser: Callable[[str], Client], call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callanalytics.weights.denoiser_installed", lambda: False)
+    client = browser("agent")
+    assert "cleaner copy" not in client.get(f"/calls/{call.id}/").content.decode()
+    assert "is not installed" in client.post(f"/calls/{call.id}/cleaner/", follow=True).content.decode()
+    CleanerCopy.objects.create(call=call)
+    made(call)
+    assert "data-source" in client.get(f"/calls/{call.id}/").content.decode()
 
 
 def test_other_methods_are_refused(browser: Callable[[str], Client], call: Call) -> None:

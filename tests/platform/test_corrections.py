@@ -159,7 +159,7 @@ def test_erasing_leaves_no_row_and_no_file_but_a_receipt(
     call = factories.done_call(world.billing, agent=world.agent, external_id="X1", file_name="+49 170 1234567.wav")
     verdict_record(user=world.reviewer, flag_id=Flag.objects.get().id, answer="confirm")
     coaching_note_add(user=world.supervisor, call_id=call.id, text="Well done")
-    for path in (playback_path(call), peaks_path(call)):
+    for path in (playback_path(call), peaks_path(call), files.cleaner_path(call)):
         with files.replaced_atomically(path) as draft:
             draft.write_text("x")
     receipt = erased(world, call, django_capture_on_commit_callbacks)
@@ -170,7 +170,7 @@ def test_erasing_leaves_no_row_and_no_file_but_a_receipt(
     assert (receipt.call_public_id, receipt.external_id, receipt.actor, receipt.reason) == (call.id, "X1", world.supervisor, "asked for")
     assert receipt.counts["utterances"] == 3
     assert (receipt.counts["flags"], receipt.counts["verdicts"], receipt.counts["coaching_notes"]) == (1, 1, 1)
-    assert (receipt.counts["files"], receipt.counts["audio_shared"]) == (4, False)
+    assert (receipt.counts["files"], receipt.counts["audio_shared"]) == (5, False)
     assert not any("1234567" in str(event.payload) for event in Event.objects.all())
     assert Event.objects.filter(type="call.erased", subject=str(call.id)).exists()
 

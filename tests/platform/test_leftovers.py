@@ -39,7 +39,8 @@ def stored(media: Path) -> set[Path]:
 
 def of(call: Call) -> set[Path]:
     run = AnalysisRun.objects.get(call=call)
-    return {files.recording_path(call), files.absolute(run.document), files.playback_path(call), files.peaks_path(call)}
+    copies = {files.playback_path(call), files.peaks_path(call), files.cleaner_path(call)}
+    return {files.recording_path(call), files.absolute(run.document), *copies}
 
 
 def test_what_belongs_to_a_call_stays_however_old(world: World, media: Path) -> None:
@@ -62,6 +63,7 @@ def test_what_a_crash_left_goes_after_a_day(world: World, media: Path) -> None:
         files.absolute(files.document_name(gone)),
         files.playback_path(Call(id=gone)),
         files.peaks_path(Call(id=gone)),
+        files.cleaner_path(Call(id=gone)),
         files.playback_path(call).with_name("tmpab12cd.m4a"),
         document,
     ]

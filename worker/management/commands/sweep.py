@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from callanalytics.calls.cleaning import cleaner_copies_requeue_expired
 from callanalytics.calls.lease import call_requeue_expired
 from callanalytics.calls.leftovers import FOLDERS, leftovers_remove
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         returned = call_requeue_expired()
+        cleaner_copies_requeue_expired()
         self.stdout.write(f"{returned} {'call' if returned == 1 else 'calls'} taken back from workers that went silent.")
         removed = leftovers_remove(FOLDERS)
         self.stdout.write(f"{removed} {'file' if removed == 1 else 'files'} removed that belonged to no call.")

