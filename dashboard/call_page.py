@@ -193,7 +193,7 @@ def _scored(utterances: Sequence[Outlined]) -> str:
 
 
 def _engines(run: AnalysisRun | None) -> Rows:
-    return () if run is None else tuple(sorted((str(name), str(value)) for name, value in run.engines.items()))
+    return () if run is None else tuple((plain(str(name), "engine"), str(value)) for name, value in sorted(run.engines.items()))
 
 
 def _provenance(run: AnalysisRun | None, document: dict[str, Any]) -> Rows:

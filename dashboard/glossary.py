@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboard import words
+from analysis import words
 
 
 @dataclass(frozen=True, slots=True)

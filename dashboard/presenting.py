@@ -163,7 +163,7 @@ def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
         baseline_s=(change or {}).get("baseline_s") or 0.0,
         contributions=tuple(bars(_peak_contributions(quotes))),
         effort=tuple(sign(entry) for entry in evidence.get("effort", [])),
-        thresholds=tuple((name.replace("_", " "), value) for name, value in evidence.get("thresholds", {}).items()),
+        thresholds=tuple((plain(name, "threshold"), value) for name, value in evidence.get("thresholds", {}).items()),
         verdicts=verdicts,
     )
 

@@ -68,7 +68,8 @@ def test_evidence_card_quotes_compares_and_explains(browser: Callable[[str], Cli
     assert "+1.40" in html
     assert "−1.31" in html
     assert "faster-whisper/base/int8" in html
-    assert "min peak" in html
+    assert "least peak" in html
+    assert "Writes down the words" in html
 
 
 def test_chart_and_player_get_the_call_as_json(browser: Callable[[str], Client], call: Call) -> None:

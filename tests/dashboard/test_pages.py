@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.views.defaults import server_error
 
+from analysis import words
 from callanalytics.calls.models import Flag
 from callanalytics.calls.services import call_fail
 from callanalytics.review.services import verdict_record
-from dashboard import words
 from tests import factories
 
 if TYPE_CHECKING:

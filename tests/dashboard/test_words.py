@@ -6,6 +6,7 @@ import pytest
 
 from analysis.pipeline import STEP_SHARES
 from analysis.steps.flags import EFFORT_RULE, FRUSTRATION_RULE
+from analysis.steps.fuse import SIGN_WEIGHTS
 from analysis.values import Abstention, Contributions, Party, RoleSource, ScoringMode
 from callanalytics.calls.models import CallStatus, FlagStatus, Notice
 from callanalytics.review.models import Answer
@@ -22,6 +23,7 @@ from dashboard import presenting, words
         ("role_source", list(RoleSource)),
         ("scoring", list(ScoringMode)),
         ("part", list(Contributions.__slots__)),
+        ("effort", list(SIGN_WEIGHTS)),
         ("status", CallStatus.values),
         ("flag_status", FlagStatus.values),
         ("notice", Notice.values),
