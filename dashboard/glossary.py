@@ -123,6 +123,20 @@ ABSTAINED = Section(
     ),
 )
 
+LISTENING = Section(
+    "listening",
+    "Listening",
+    "Every score and every word of the transcript rests on the recording as it came in, whichever copy is played.",
+    (
+        ("Original", "The recording in a format that every browser plays. Nothing else about it is changed."),
+        (
+            "Cleaner",
+            "A copy with its noise taken out, made once somebody asks for it on the call’s page. It is for listening only, and may swallow "
+            "a faint word: where it matters, listen to the original.",
+        ),
+    ),
+)
+
 QUALITY = Section(
     "quality",
     "How well it works here",
@@ -141,4 +155,4 @@ QUALITY = Section(
     ),
 )
 
-SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, QUALITY)
+SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, LISTENING, QUALITY)

@@ -215,3 +215,30 @@ def test_the_waveform_is_drawn_in_both_lanes(watched: Watched) -> None:
         return [count(0, c.height / 2 | 0), count(c.height / 2 | 0, c.height / 2 | 0)]; }"""
     )
     assert min(colors) >= 3
+
+
+def test_a_cleaner_copy_is_made_and_takes_over_in_the_middle(watched: Watched) -> None:
+    page = watched.page
+    sample_opened(page, "calm")
+    page.get_by_role("button", name="Make a cleaner copy to listen to").click()
+    cleaner = page.get_by_role("button", name="Cleaner", exact=True)
+    expect(cleaner).to_be_visible(timeout=ANALYSED_MS)
+    page.locator("[data-speed]").select_option("1.5")
+    page.locator(".said").nth(2).click()
+    page.get_by_role("button", name="Play", exact=True).click()
+    until(page, "!document.querySelector('audio').paused")
+    before = current_s(page)
+    cleaner.click()
+    expect(cleaner).to_have_attribute("aria-pressed", "true")
+    until(page, f"document.querySelector('audio').currentTime > {before + 0.5}")
+    assert current_s(page) < before + 5
+    playing = page.evaluate(
+        "(({ currentSrc, paused, playbackRate }) => [currentSrc, paused, playbackRate])(document.querySelector('audio'))"
+    )
+    assert playing[0].endswith("/audio/cleaner/")
+    assert playing[1:] == [False, 1.5]
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Original").click()
+    until(page, f"document.querySelector('audio').currentTime > {before}")
+    assert page.evaluate("document.querySelector('audio').paused")
+    assert watched.complaints == []
