@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from analysis import config as configuration
-from analysis import document, pipeline, playback, registry, report
+from analysis import document, pipeline, playback, registry, report, words
 from analysis.errors import AnalysisError
 from analysis.steps import decode
 from analysis.values import GivenParties, Party, Scoring, ScoringMode
@@ -183,4 +183,4 @@ class _Bar:
 
     def advance(self, step: str, fraction: float) -> None:
         self._bar.n = round(100 * pipeline.share_done(step, fraction))
-        self._bar.set_postfix_str(step)
+        self._bar.set_postfix_str(words.plain(step, "step"))

@@ -125,7 +125,8 @@ def transcribe(
         done += len(batch)
         progress("transcribe", done / len(windows))
     if dropped:
-        notes = (*notes, Note("dropped_words", f"{dropped} words were left out: most likely nobody said them"))
+        count = "1 word was" if dropped == 1 else f"{dropped} words were"
+        notes = (*notes, Note("dropped_words", f"{count} left out: most likely nobody said them"))
     return Transcript(_numbered(found), spoken if found else None, notes)
 
 

@@ -1,13 +1,22 @@
-"""The HTML report shows the call, needs nothing else, and trusts no text."""
+"""The HTML report shows the call in plain words, needs nothing else, and trusts no text."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
+from analysis import words
 from analysis.document import to_document
-from analysis.report import clock, render
+from analysis.report import render
+from analysis.values import Abstention, EffortSign, Frustration
 from tests.analysis import made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from analysis.values import CallAnalysis
 
 
 class _Outside(HTMLParser):
@@ -23,14 +32,54 @@ class _Outside(HTMLParser):
             self.found.append(tag)
 
 
+def shown(page: str) -> str:
+    """The text of a page, on one line."""
+    without_style = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", without_style))
+
+
 def test_it_shows_flag_transcript_and_provenance() -> None:
-    page = render(to_document(made.analysis()))
-    assert "I have called four times" in page
-    assert "high frustration" in page
-    assert "Against this caller's own baseline (18.0 s of earlier speech): loudness +6.1 dB" in page
-    assert "tone weights under CC-BY-NC-SA-4.0" in page
-    assert "2 broken packets were skipped" in page
-    assert "too short" in page
+    text = shown(render(to_document(made.analysis())))
+    assert "I have called four times" in text
+    assert "High frustration" in text
+    assert "Loudness +6.1 dB · pitch +3.4 semitones · pace +0.4 words/s" in text
+    assert "Measured against 18.0 s of this caller’s earlier speech" in text
+    assert "Licence of the tone weights CC-BY-NC-SA-4.0" in text
+    assert "2 broken packets were skipped." in text
+    assert "Frustration 83 % words 66 %, angry voice 71 %" in text
+    assert "Not scored: not enough evidence words 10 %, voice not scored: too little speech" in text
+
+
+def test_its_title_is_the_files_name_and_not_where_it_lies() -> None:
+    page = render(to_document(made.analysis(file="/home/anna/calls of May/call 7.wav")))
+    assert "<title>call 7.wav – call analysis</title>" in page
+    assert "<h1>call 7.wav</h1>" in page
+    assert page.count("/home/anna") == 1, "once, under what made this"
+
+
+def test_no_code_is_left_for_people_to_read(sample: Callable[[str], CallAnalysis]) -> None:
+    """Neither as it is nor with its underscores taken out: neither `low_asr_confidence` nor `low asr confidence`."""
+    calls = [made.analysis(), sample("escalates"), _withheld_for_every_reason()]
+    text = " ".join(shown(render(to_document(call))) for call in calls)
+    read_as = {code: said for table in words.TABLES.values() for code, said in table.items() if "_" in code}
+    assert len(read_as) > 15
+    assert [code for code in read_as if code in text] == []
+    assert [code for code, said in read_as.items() if code.replace("_", " ") in text.replace(said, "")] == []
+    for said in (*words.ABSTAINED.values(), *words.EFFORT.values(), *words.RULES.values()):
+        assert said in text
+
+
+def _withheld_for_every_reason() -> CallAnalysis:
+    """A call with a customer's utterance for every reason to withhold a score, and a flag for every sign of effort."""
+    scored = [made.customer_moment(number, number * 2.0, number * 2.0 + 1, "Words", 0.1) for number, _ in enumerate(Abstention)]
+    moments = [
+        replace(moment, tone=None, tone_abstained=reason, frustration=Frustration(None, reason, None))
+        for moment, reason in zip(scored, Abstention, strict=True)
+    ]
+    flag = made.flag()
+    signs = tuple(EffortSign(kind, 1.0, "quoted", None) for kind in words.EFFORT)
+    raised = replace(flag, rule="high_effort", severity="medium", evidence=replace(flag.evidence, quotes=(), change=None, effort=signs))
+    return replace(made.analysis(moments=tuple(moments)), flags=(raised,))
 
 
 def test_it_needs_nothing_else() -> None:
@@ -54,12 +103,21 @@ def test_the_curve_has_a_point_for_every_scored_utterance() -> None:
     assert len(points.group(1).split()) == 4
 
 
+def test_only_parties_that_are_heard_have_a_lane() -> None:
+    page = render(to_document(made.analysis()))
+    assert re.findall(r'class="lane who (\w+)"', page) == ["agent", "customer"]
+    alone = render(to_document(made.analysis(moments=(made.customer_moment(1, 1.0, 2.0, "words", 0.7),))))
+    assert re.findall(r'class="lane who (\w+)"', alone) == ["customer"]
+
+
+def test_what_is_said_in_a_flagged_stretch_stands_out() -> None:
+    page = render(to_document(made.analysis()))
+    assert re.findall(r'<li class="flagged">.*?<p class="said">(.*?)</p>', page, re.DOTALL) == ["I have called four times"]
+
+
 def test_a_call_without_speech_says_so() -> None:
     document = to_document(made.analysis()) | {"utterances": [], "flags": [], "segments": []}
-    page = render(document)
-    assert "No speech was found" in page
-    assert "Nothing in this call crossed" in page
-
-
-def test_clock_counts_hours() -> None:
-    assert [clock(value) for value in (0, 61.9, 3600, 14399)] == ["0:00", "1:01", "1:00:00", "3:59:59"]
+    text = shown(render(document))
+    assert "No speech was found" in text
+    assert "Nothing in this call crossed" in text
+    assert "No flags" in text

@@ -243,7 +243,7 @@ class TestInventedWords:
         words = [word(0, 1, " sure"), word(3, 4, " you", probability=0.05)]
         found = run(minutes, [voice((0, 5))], ScriptedTranscriber(hear=lambda window: words))
         assert [item.text for item in found.utterances] == ["sure"]
-        assert found.notes[0].message.startswith("1 words were left out")
+        assert found.notes[0].message.startswith("1 word was left out")
 
     def test_where_every_word_was_invented_there_is_no_language(self, minutes: Recording) -> None:
         assert run(minutes, [voice((0, 5))], ScriptedTranscriber(confidence=0.1)).language is None
