@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,12 +11,17 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import sync_playwright
+
+from tests.browser import desk as stored_calls
+from worker.management.commands.demo import web_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +63,7 @@ class Watched:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """`manage.py demo` on an installation of its own, with the samples analysed; stopped by Ctrl-C at the end."""
     port = _free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL")}
-    environment |= {"CALLANALYTICS_HOME": str(tmp_path_factory.mktemp("demo")), "PYTHONUNBUFFERED": "1"}
+    environment = _environment(tmp_path_factory.mktemp("demo"))
     command = [sys.executable, "manage.py", "demo", "--port", str(port)]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, process_group=0
@@ -82,9 +87,36 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """An installation of its own with stored calls (tests/browser/desk.py), which takes 1 MB an upload."""
+    port = _free_port()
+    environment = _environment(tmp_path_factory.mktemp("desk")) | {"CALLANALYTICS_MAX_UPLOAD_MB": "1"}
+    subprocess.run([sys.executable, "-m", "tests.browser.desk"], cwd=ROOT, env=environment, check=True)
+    with subprocess.Popen(web_command(str(port)), cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as started:
+        try:
+            yield _answering(Demo(f"http://127.0.0.1:{port}", stored_calls.LOGIN, stored_calls.PASSWORD))
+        finally:
+            started.terminate()
+            started.wait(60)
+
+
 @pytest.fixture
 def watched(chromium: Browser, demo: Demo) -> Iterator[Watched]:
-    """A page that is signed in."""
+    """A page that is signed in to the demo."""
+    with _signed_in(chromium, demo) as watched:
+        yield watched
+
+
+@pytest.fixture
+def at_desk(chromium: Browser, desk: Demo) -> Iterator[Watched]:
+    """A page that is signed in where the calls are stored."""
+    with _signed_in(chromium, desk) as watched:
+        yield watched
+
+
+@contextlib.contextmanager
+def _signed_in(chromium: Browser, demo: Demo) -> Iterator[Watched]:
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=demo.url)
     watched = Watched(context.new_page())
     watched.page.on("console", lambda message: watched.note(message))
@@ -98,6 +130,21 @@ def watched(chromium: Browser, demo: Demo) -> Iterator[Watched]:
     errors = list(watched.errors)
     context.close()
     assert errors == []
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """An installation of its own, embedded whatever the tests run against."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL")}
+    return kept | {"CALLANALYTICS_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+
+
+def _answering(demo: Demo) -> Demo:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{demo.url}/healthz", timeout=5):
+            return demo
+        time.sleep(0.2)
+    raise AssertionError("the server did not answer")
 
 
 def _free_port() -> int:

@@ -20,7 +20,8 @@
   let coming = [];
   const asked = new WeakSet();
   let current = null;
-  let sought = false;
+  /* How far to go for the next line that is highlighted: "box", within the transcript; "page", wherever that is. */
+  let reach = "";
 
   const startOf = (element) => Number(element.dataset.start);
   const isAt = (element, seconds) => startOf(element) <= seconds && seconds < Number(element.dataset.end);
@@ -71,24 +72,30 @@
     return utterances[low - 1] ?? null;
   }
 
+  /* Below the player, which stays on top. */
   function isSeen(element) {
     const box = element.getBoundingClientRect();
-    return box.bottom > 0 && box.top < innerHeight;
+    return box.top >= Math.max(0, player.getBoundingClientRect().bottom) && box.bottom <= innerHeight;
   }
 
-  /* Within the transcript's own box; where that shows all, as on a phone, the page follows a reader who is there. */
-  function bringIntoView(element, from) {
+  function scroll(scroller, top) {
+    const far = Math.abs(top) > 2 * innerHeight;
+    scroller.scrollBy({ top, behavior: reach || far || calm.matches ? "auto" : "smooth" });
+  }
+
+  const scrollPage = (element) => scroll(window, element.getBoundingClientRect().top - innerHeight / 2);
+
+  /* Where the transcript has no box of its own, as on a phone, the page follows only who is reading there. */
+  function bringIntoView(element, before) {
     const box = element.closest(".transcript");
-    const [own, outer] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
-    const boxed = box.scrollHeight > box.clientHeight;
-    if (!sought && (!follow?.checked || !(boxed || (from && isSeen(from))))) return;
-    const [scroller, by] = boxed ? [box, own.top - outer.top - box.clientHeight / 3] : [window, own.top - innerHeight / 2];
-    const far = Math.abs(by) > 2 * innerHeight;
-    scroller.scrollBy({ top: by, behavior: far || calm.matches ? "auto" : "smooth" });
+    if (box.scrollHeight > box.clientHeight) {
+      scroll(box, element.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 3);
+      if (reach === "page" && !isSeen(element)) scrollPage(element);
+    } else if (reach === "page" || (before && isSeen(before))) scrollPage(element);
   }
 
   function highlight(element) {
-    if (element === current && !sought) return;
+    if (element === current && !reach) return;
     const before = current;
     before?.classList.remove("current");
     before?.removeAttribute("aria-current");
@@ -96,8 +103,8 @@
     if (!element) return;
     element.classList.add("current");
     element.setAttribute("aria-current", "true");
-    if (sought || !audio.paused) bringIntoView(element, before);
-    sought = false;
+    if (reach || (!audio.paused && follow?.checked)) bringIntoView(element, before);
+    reach = "";
   }
 
   /* Asks for the part of a moment that is not there yet; true where it has to be waited for. */
@@ -145,10 +152,9 @@
   player.querySelector("[data-toggle]").addEventListener("click", toggle);
   player.querySelectorAll("[data-skip]").forEach((button) => button.addEventListener("click", () => seek(audio.currentTime + Number(button.dataset.skip))));
   player.querySelector("[data-here]")?.addEventListener("click", () => {
-    sought = true;
+    reach = "page";
     show();
     current?.querySelector(".said").focus({ preventScroll: true });
-    if (current && !isSeen(current.closest(".transcript"))) current.closest("section").scrollIntoView({ block: "nearest" });
   });
   speed.addEventListener("change", () => (audio.playbackRate = Number(speed.value)));
   document.addEventListener("player:seek", (event) => seek(event.detail));
@@ -200,7 +206,7 @@
   }
 
   document.addEventListener("htmx:load", (event) => {
-    if (event.detail.elt.matches(".part")) {
+    if (event.detail.elt.matches(".transcript-part")) {
       readTranscript();
       show();
     }
@@ -234,7 +240,11 @@
 
   readTranscript();
   const wanted = Number(new URLSearchParams(location.search).get("t"));
+  function open() {
+    reach = "box";
+    seek(wanted);
+  }
   /* The metadata may be there before this script runs; its event is then past. */
-  if (wanted > 0 && audio.readyState >= HTMLMediaElement.HAVE_METADATA) seek(wanted);
-  else if (wanted > 0) audio.addEventListener("loadedmetadata", () => seek(wanted), { once: true });
+  if (wanted > 0 && audio.readyState >= HTMLMediaElement.HAVE_METADATA) open();
+  else if (wanted > 0) audio.addEventListener("loadedmetadata", open, { once: true });
 })();
