@@ -96,6 +96,18 @@ def test_the_transcript_is_brought_to_a_moment_that_was_not_there_yet(at_desk: W
 
 
 @pytest.mark.parametrize("width", [360, 1280])
+def test_the_line_stays_in_sight_while_the_other_parts_come(at_desk: Watched, width: int) -> None:
+    page = at_desk.page
+    page.set_viewport_size({"width": width, "height": 800})
+    long_opened(page, "?t=7000", whole=False)
+    expect(page.locator("#u1361")).to_have_attribute("aria-current", "true")
+    page.get_by_role("button", name="Read along").click()
+    until(page, ALL_THERE)
+    page.wait_for_timeout(500)
+    assert page.evaluate(f"{IN_ITS_BOX} && {IN_SIGHT}")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
 def test_the_transcript_follows_the_audio_of_a_long_call(at_desk: Watched, width: int) -> None:
     page = at_desk.page
     page.set_viewport_size({"width": width, "height": 800})

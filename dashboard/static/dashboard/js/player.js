@@ -88,6 +88,8 @@
   /* Where the transcript has no box of its own, as on a phone, the page follows only who is reading there. */
   function bringIntoView(element, before) {
     const box = element.closest(".transcript");
+    /* Drawn first: what is measured in a part that is not would be moved by its drawing. */
+    element.parentElement.classList.add("drawn");
     if (box.scrollHeight > box.clientHeight) {
       scroll(box, element.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 3);
       if (reach === "page" && !isSeen(element)) scrollPage(element);
