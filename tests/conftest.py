@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from analysis.ports import Engines
     from analysis.values import CallAnalysis
-    from tests.contact_center import Center
     from tests.factories import World
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,16 +114,8 @@ def nudged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def center(db: None, media: Path) -> Center:
-    """Somebody in every role around one team's calls (tests/contact_center.py)."""
-    from tests import contact_center
-
-    return contact_center.people()
-
-
-@pytest.fixture
 def world(db: None, media: Path, nudged: list[str]) -> World:
-    """Teams and one person per role (tests/factories.py)."""
+    """Teams and someone in every role (tests/factories.py)."""
     from tests import factories
 
     return factories.world()

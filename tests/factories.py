@@ -1,16 +1,19 @@
-"""A small, well-known world for tests of the platform: two teams under one head, one person per role, and calls made by the real doors."""
+"""A small, well-known world for tests: two teams under one head, someone in every role, and calls made by the real doors."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import struct
+import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from callanalytics.calls.models import Call
+from callanalytics.calls.models import Call, Flag
 from callanalytics.calls.services import NewCall, analysis_store, call_claim, call_ingest
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
+from callanalytics.review.models import BlindSample, CoachingNote
 from tests.analysis import made
 
 if TYPE_CHECKING:
@@ -21,19 +24,28 @@ if TYPE_CHECKING:
 _bytes = itertools.count(1)
 
 
+ROLES = ("owner", "supervisor", "other_supervisor", "reviewer", "agent", "other_agent", "outsider")
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """`care` holds `billing` and `sales`. The supervisor has care's whole tree, the reviewer and the agent have billing only."""
+    """`care` holds `billing` and `sales`. The supervisor has care's whole tree, the reviewer and the agents have billing only.
+
+    The other supervisor has sales; the other agent has calls of nobody else.
+    """
 
     care: Team
     billing: Team
     sales: Team
     queue: Queue
     agent: Agent
+    other_agent: Agent
     owner: User
     supervisor: User
+    other_supervisor: User
     reviewer: User
     agent_user: User
+    other_agent_user: User
     outsider: User
 
     def people(self) -> dict[str, User]:
@@ -41,8 +53,10 @@ class World:
         return {
             "owner": self.owner,
             "supervisor": self.supervisor,
+            "other_supervisor": self.other_supervisor,
             "reviewer": self.reviewer,
             "agent": self.agent_user,
+            "other_agent": self.other_agent_user,
             "outsider": self.outsider,
         }
 
@@ -58,20 +72,25 @@ def world() -> World:
     billing = Team.objects.create(name="Billing", parent=care)
     sales = Team.objects.create(name="Sales", parent=care)
     owner, supervisor, reviewer = user("owner"), user("supervisor"), user("reviewer")
+    other_supervisor = user("other_supervisor")
     Membership.objects.create(user=owner, role=RoleChoice.OWNER)
     Membership.objects.create(user=supervisor, role=RoleChoice.SUPERVISOR, team=care)
+    Membership.objects.create(user=other_supervisor, role=RoleChoice.SUPERVISOR, team=sales)
     Membership.objects.create(user=reviewer, role=RoleChoice.REVIEWER, team=billing)
-    agent_user = user("agent")
+    agent_user, other_agent_user = user("agent"), user("other_agent")
     return World(
         care=care,
         billing=billing,
         sales=sales,
         queue=Queue.objects.create(name="invoices", team=billing),
         agent=Agent.objects.create(code="A17", name="Kim", team=billing, user=agent_user),
+        other_agent=Agent.objects.create(code="B4", name="Ben", team=billing, user=other_agent_user),
         owner=owner,
         supervisor=supervisor,
+        other_supervisor=other_supervisor,
         reviewer=reviewer,
         agent_user=agent_user,
+        other_agent_user=other_agent_user,
         outsider=user("outsider"),
     )
 
@@ -79,6 +98,22 @@ def world() -> World:
 def audio() -> io.BytesIO:
     """Bytes that no other call has; ingest does not decode them."""
     return io.BytesIO(b"RIFF%08d" % next(_bytes))
+
+
+def tone_wav(seconds: float = 0.5, hz: int = 400, channels: int = 2) -> bytes:
+    """A square wave as WAV, 8 kHz 16 bit: audio without speech."""
+    frames = b"".join(struct.pack("<h", 6000 if (n * hz // 4000) % 2 else -6000) * channels for n in range(round(8000 * seconds)))
+    out = io.BytesIO()
+    with wave.open(out, "wb") as wav:
+        wav.setparams((channels, 2, 8000, 0, "NONE", ""))
+        wav.writeframes(frames)
+    return out.getvalue()
+
+
+def agents_call(world: World, recording: bytes | None = None, **details: Any) -> Call:
+    """A queued call of the agent's, of a tone unless there is a recording to read."""
+    known: dict[str, Any] = {"agent": world.agent, "queue": world.queue, "channels": ("agent", "customer")}
+    return queued_call(world.billing, io.BytesIO(recording or tone_wav()), **(known | details))
 
 
 def queued_call(team: Team, source: io.BytesIO | None = None, **details: Any) -> Call:
@@ -103,3 +138,22 @@ def analyzed(call: Call, analysis: CallAnalysis | None = None) -> Call:
 def done_call(team: Team, analysis: CallAnalysis | None = None, **details: Any) -> Call:
     """A call that is analysed."""
     return analyzed(queued_call(team, **details), analysis)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything of one analysed call that has an address."""
+
+    call: Call
+    flag: Flag
+    note: CoachingNote
+    sample: BlindSample
+
+
+def case(world: World) -> Case:
+    call = analyzed(agents_call(world))
+    note = CoachingNote.objects.create(call=call, agent=world.agent, author=world.supervisor, text="Let them finish.")
+    sample = BlindSample.objects.create(
+        call=call, run=call.runs.get(current=True), start=9.0, end=9.3, probability=0.5, reviewer=world.reviewer
+    )
+    return Case(call, Flag.objects.get(call=call), note, sample)

@@ -10,13 +10,13 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from callanalytics.calls import files
-from tests import contact_center
-from tests.contact_center import ROLES
+from tests import factories
+from tests.factories import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.contact_center import Case, Center
+    from tests.factories import Case, World
 
 OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, FAULTY, SIGN_IN = 200, 200, 202, 302, 400, 403, 404, 422, 401
 LOGIN = "login"
@@ -81,9 +81,9 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
 
 
 @pytest.fixture
-def case(center: Center) -> Case:
+def case(world: World) -> Case:
     """An analysed call with a flag, a note and a stretch to judge, and the copies that the worker makes for the browser."""
-    found = contact_center.case(center)
+    found = factories.case(world)
     copies = {files.playback_path(found.call): b"audio", files.cleaner_path(found.call): b"audio", files.peaks_path(found.call): b"{}"}
     for path, content in copies.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,17 +123,17 @@ def test_every_address_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(("method", "name"), TABLE, ids=" ".join)
-def test_each_role_gets_what_the_table_says(method: str, name: str, center: Center, case: Case) -> None:
+def test_each_role_gets_what_the_table_says(method: str, name: str, world: World, case: Case) -> None:
     expected, data = TABLE[method, name]
     where = address(name, case)
-    assert {who: answer(center, who, method, where, data) for who in WHO} == expected
+    assert {who: answer(world, who, method, where, data) for who in WHO} == expected
 
 
-def answer(center: Center, who: str, method: str, where: str, data: dict[str, Any]) -> int | str:
+def answer(world: World, who: str, method: str, where: str, data: dict[str, Any]) -> int | str:
     """What the role gets; whatever it changed is undone. LOGIN where it is sent to sign in."""
     client = Client()
     if who != "anonymous":
-        client.force_login(center.users[who])
+        client.force_login(world.people()[who])
     before = transaction.savepoint()
     response = client.generic(method, where) if method == "DELETE" else getattr(client, method.lower())(where, data)
     transaction.savepoint_rollback(before)
@@ -141,16 +141,16 @@ def answer(center: Center, who: str, method: str, where: str, data: dict[str, An
     return LOGIN if asked_to_sign_in else response.status_code
 
 
-def test_an_address_of_nothing_is_not_found(center: Center) -> None:
+def test_an_address_of_nothing_is_not_found(world: World) -> None:
     client = Client()
-    client.force_login(center.users["owner"])
+    client.force_login(world.owner)
     nothing = "01890000-0000-7000-8000-000000000000"
     for name, key in (("call-detail", "call_id"), ("call-audio", "call_id"), ("api-call", "call_id")):
         assert client.get(reverse(name, kwargs={key: nothing})).status_code == MISSING
     assert client.post(reverse("flag-verdict", args=[nothing]), {"answer": "confirm"}).status_code == MISSING
 
 
-def test_the_admin_is_for_staff_only(center: Center) -> None:
+def test_the_admin_is_for_staff_only(world: World) -> None:
     open_to_all = {"admin:login", "admin:logout"}
     walked = 0
     for name in set(names(get_resolver().url_patterns)):
@@ -164,6 +164,6 @@ def test_the_admin_is_for_staff_only(center: Center) -> None:
         for who in WHO:
             client = Client()
             if who != "anonymous":
-                client.force_login(center.users[who])
+                client.force_login(world.people()[who])
             assert client.get(where).status_code in (MOVED, MISSING), (name, who)
     assert walked > 10

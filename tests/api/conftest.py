@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING
 import pytest
 from rest_framework.test import APIClient
 
+from callanalytics.people.models import Membership
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.contact_center import Center
+    from tests.factories import World
 
 
 @pytest.fixture
-def api(center: Center) -> Callable[[str], APIClient]:
+def world(world: World) -> World:
+    """The supervisor has billing alone, so that there is a team of others, and one that goes without saying."""
+    Membership.objects.filter(user=world.supervisor).update(team=world.billing)
+    return world
+
+
+@pytest.fixture
+def api(world: World) -> Callable[[str], APIClient]:
     """A client that is signed in as the role."""
 
     def client(role: str) -> APIClient:
         made = APIClient()
-        made.force_authenticate(center.users[role])
+        made.force_authenticate(world.people()[role])
         return made
 
     return client

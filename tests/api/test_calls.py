@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from callanalytics.calls.models import Call
 from callanalytics.people.models import Agent, Queue
 from callanalytics.privacy.models import Erasure
-from tests.contact_center import Center, analysed, ingested, tone_wav
+from tests.factories import World, agents_call, analyzed, tone_wav
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,15 +42,15 @@ def error(response: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_recording_becomes_a_queued_call(api: Callable[[str], APIClient], center: Center) -> None:
+def test_a_recording_becomes_a_queued_call(api: Callable[[str], APIClient], world: World) -> None:
     response = post(
-        api("supervisor"), external_id="c-1", agent="A17", queue="billing", channels="Agent, customer", notice="given", tags="vip,late",
+        api("supervisor"), external_id="c-1", agent="A17", queue="invoices", channels="Agent, customer", notice="given", tags="vip,late",
         started_at="2026-03-01T10:00:00+01:00", direction="inbound", language="en", customer_reference="K9", scoring="words",
     )  # fmt: skip
     assert response.status_code == 202
     assert response["Location"] == response.json()["url"] == f"http://testserver/api/calls/{response.json()['id']}/"
     call = Call.objects.get(id=response.json()["id"])
-    assert (call.status, call.team, call.agent, call.queue) == ("queued", center.team, center.agent, center.queue)
+    assert (call.status, call.team, call.agent, call.queue) == ("queued", world.billing, world.agent, world.queue)
     assert (call.channels, call.notice, call.tags, call.scoring) == (["agent", "customer"], "given", ["vip", "late"], "words")
     assert call.started_at.isoformat() == "2026-03-01T09:00:00+00:00"
 
@@ -118,7 +118,7 @@ def test_every_problem_is_named_by_its_field(api: Callable[[str], APIClient]) ->
     ],
 )
 def test_bad_metadata_is_refused_and_nothing_is_kept(
-    api: Callable[[str], APIClient], center: Center, settings: Settings, fields: dict[str, Any], named: str
+    api: Callable[[str], APIClient], world: World, settings: Settings, fields: dict[str, Any], named: str
 ) -> None:
     response = api("owner").post("/api/calls/", {"file": recording(), **fields}, format="multipart")
     assert response.status_code == 400
@@ -127,7 +127,7 @@ def test_bad_metadata_is_refused_and_nothing_is_kept(
     assert [file for file in settings.MEDIA_ROOT.rglob("*") if file.is_file()] == []
 
 
-def test_a_body_of_5_gb_is_refused_by_its_stated_length(center: Center) -> None:
+def test_a_body_of_5_gb_is_refused_by_its_stated_length(world: World) -> None:
     response = APIClient().post("/api/calls/", b"", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(5 * 1024**3))
     assert response.status_code == 413
     assert error(response)["fields"].keys() == {"file"}
@@ -161,8 +161,8 @@ def test_only_supervisors_add_calls_and_only_to_their_teams(api: Callable[[str],
     assert Call.objects.count() == 0
 
 
-def test_a_team_of_others_answers_as_one_that_there_is_not(api: Callable[[str], APIClient], center: Center) -> None:
-    Agent.objects.create(code="S1", team=center.other_team)
+def test_a_team_of_others_answers_as_one_that_there_is_not(api: Callable[[str], APIClient], world: World) -> None:
+    Agent.objects.create(code="S1", team=world.sales)
     foreign, missing = post(api("supervisor"), team="Sales"), post(api("supervisor"), team="Nobody")
     assert foreign.status_code == missing.status_code == 400
     assert foreign.content.replace(b"Sales", b"Nobody") == missing.content
@@ -178,9 +178,9 @@ def test_a_refused_call_leaves_no_new_agent_or_queue(api: Callable[[str], APICli
     assert not Queue.objects.filter(name="new queue").exists()
 
 
-def test_nobody_hands_a_call_to_another_team_s_agent_or_queue(api: Callable[[str], APIClient], center: Center) -> None:
-    Agent.objects.create(code="S1", team=center.other_team)
-    Queue.objects.create(name="offers", team=center.other_team)
+def test_nobody_hands_a_call_to_another_team_s_agent_or_queue(api: Callable[[str], APIClient], world: World) -> None:
+    Agent.objects.create(code="S1", team=world.sales)
+    Queue.objects.create(name="offers", team=world.sales)
     named: tuple[dict[str, Any], ...] = ({"agent": "S1"}, {"queue": "offers"})
     for fields in named:
         response = post(api("supervisor"), team="Billing", **fields)
@@ -189,35 +189,35 @@ def test_nobody_hands_a_call_to_another_team_s_agent_or_queue(api: Callable[[str
     assert Call.objects.count() == 0
 
 
-def test_a_queue_in_capitals_is_the_same_queue_with_its_scoring_switch(api: Callable[[str], APIClient], center: Center) -> None:
-    assert post(api("supervisor"), queue="BILLING", agent="a17").status_code == 202
+def test_a_queue_in_capitals_is_the_same_queue_with_its_scoring_switch(api: Callable[[str], APIClient], world: World) -> None:
+    assert post(api("supervisor"), queue="INVOICES", agent="a17").status_code == 202
     call = Call.objects.get()
-    assert (call.queue, call.agent) == (center.queue, center.agent)
+    assert (call.queue, call.agent) == (world.queue, world.agent)
 
 
-def test_without_a_team_the_only_team_of_the_supervisor_gets_the_call(api: Callable[[str], APIClient], center: Center) -> None:
+def test_without_a_team_the_only_team_of_the_supervisor_gets_the_call(api: Callable[[str], APIClient], world: World) -> None:
     assert post(api("supervisor"), agent="NEW1").json()["team"] == "Billing"
-    assert Agent.objects.get(code="NEW1").team == center.team
+    assert Agent.objects.get(code="NEW1").team == world.billing
 
 
 def test_without_a_team_an_owner_s_call_is_unassigned(api: Callable[[str], APIClient]) -> None:
     assert post(api("owner")).json()["team"] == "Unassigned"
 
 
-def test_the_list_is_narrowed_by_its_filters(api: Callable[[str], APIClient], center: Center) -> None:
-    done = analysed(center, started_at=datetime(2026, 3, 2, tzinfo=UTC))
-    waiting = ingested(center, tone_wav(hz=200), agent=center.other_agent, queue=None, started_at=datetime(2026, 2, 1, tzinfo=UTC))
+def test_the_list_is_narrowed_by_its_filters(api: Callable[[str], APIClient], world: World) -> None:
+    done = analyzed(agents_call(world, started_at=datetime(2026, 3, 2, tzinfo=UTC)))
+    waiting = agents_call(world, tone_wav(hz=200), agent=world.other_agent, queue=None, started_at=datetime(2026, 2, 1, tzinfo=UTC))
     for query, found in {
         "": [done, waiting],
         "?status=done": [done],
         "?status=queued": [waiting],
-        "?queue=Billing": [done],
+        "?queue=Invoices": [done],
         "?agent=B4": [waiting],
         "?flagged=true": [done],
         "?flagged=false": [waiting],
         "?since=2026-03-01": [done],
         "?until=2026-03-01T00:00:00Z": [waiting],
-        "?team=Billing&text=ana": [done],
+        "?team=Billing&text=kim": [done],
     }.items():
         listed = api("supervisor").get(f"/api/calls/{query}").json()["results"]
         assert [entry["id"] for entry in listed] == [str(call.id) for call in found], query
@@ -232,9 +232,9 @@ def test_a_bad_filter_is_named(api: Callable[[str], APIClient], query: str) -> N
     assert set(error(response)["fields"]) == {query.partition("=")[0]}
 
 
-def test_the_list_comes_in_pages(api: Callable[[str], APIClient], center: Center) -> None:
+def test_the_list_comes_in_pages(api: Callable[[str], APIClient], world: World) -> None:
     for number in range(5):
-        ingested(center, external_id=str(number))
+        agents_call(world, external_id=str(number))
     seen: list[str] = []
     address = "/api/calls/?page_size=2"
     while address:
@@ -252,21 +252,21 @@ def test_a_cursor_that_leads_nowhere_is_not_found(api: Callable[[str], APIClient
     assert error(response)["code"] == "not_found"
 
 
-def test_a_finished_call_carries_its_analysis(api: Callable[[str], APIClient], center: Center) -> None:
-    found = api("reviewer").get(f"/api/calls/{analysed(center).id}/").json()
+def test_a_finished_call_carries_its_analysis(api: Callable[[str], APIClient], world: World) -> None:
+    found = api("reviewer").get(f"/api/calls/{analyzed(agents_call(world)).id}/").json()
     assert (found["status"], found["percent"], found["flag_count"]) == ("done", 100, 1)
     assert found["analysis"]["schema"] == "callanalytics/analysis/1"
     assert found["analysis"]["utterances"][1]["tone"]["anger"] == 0.71
     assert len(found["analysis"]["flags"]) == 1
 
 
-def test_a_waiting_call_has_none_yet(api: Callable[[str], APIClient], center: Center) -> None:
-    found = api("reviewer").get(f"/api/calls/{ingested(center).id}/").json()
+def test_a_waiting_call_has_none_yet(api: Callable[[str], APIClient], world: World) -> None:
+    found = api("reviewer").get(f"/api/calls/{agents_call(world).id}/").json()
     assert (found["status"], found["analysis"]) == ("queued", None)
 
 
-def test_the_agent_reads_the_transcript_without_any_emotion(api: Callable[[str], APIClient], center: Center) -> None:
-    call = analysed(center)
+def test_the_agent_reads_the_transcript_without_any_emotion(api: Callable[[str], APIClient], world: World) -> None:
+    call = analyzed(agents_call(world))
     found = api("agent").get(f"/api/calls/{call.id}/").json()
     listed = api("agent").get("/api/calls/").json()["results"]
     assert [entry["id"] for entry in listed] == [str(call.id)]
@@ -277,14 +277,14 @@ def test_the_agent_reads_the_transcript_without_any_emotion(api: Callable[[str],
     assert not any(word in told for word in ("anger", "probability", "0.8314", "contributions"))
 
 
-def test_an_agent_cannot_find_out_by_filtering_which_calls_are_flagged(api: Callable[[str], APIClient], center: Center) -> None:
-    analysed(center)
+def test_an_agent_cannot_find_out_by_filtering_which_calls_are_flagged(api: Callable[[str], APIClient], world: World) -> None:
+    analyzed(agents_call(world))
     for value in ("true", "false"):
         assert api("agent").get(f"/api/calls/?flagged={value}").json()["results"] == []
 
 
-def test_retry_queues_a_finished_call_once(api: Callable[[str], APIClient], center: Center) -> None:
-    call = analysed(center)
+def test_retry_queues_a_finished_call_once(api: Callable[[str], APIClient], world: World) -> None:
+    call = analyzed(agents_call(world))
     client = api("supervisor")
     assert client.post(f"/api/calls/{call.id}/retry/").status_code == 202
     again = client.post(f"/api/calls/{call.id}/retry/")
@@ -292,8 +292,8 @@ def test_retry_queues_a_finished_call_once(api: Callable[[str], APIClient], cent
     assert error(again)["code"] == "conflict"
 
 
-def test_an_objection_takes_the_emotion_values_away(api: Callable[[str], APIClient], center: Center) -> None:
-    call = analysed(center)
+def test_an_objection_takes_the_emotion_values_away(api: Callable[[str], APIClient], world: World) -> None:
+    call = analyzed(agents_call(world))
     response = api("supervisor").post(f"/api/calls/{call.id}/objection/", {"objected": True}, format="json")
     assert (response.status_code, response.json()["objected"]) == (200, True)
     assert response.json()["peak_frustration"] is None
@@ -303,8 +303,8 @@ def test_an_objection_takes_the_emotion_values_away(api: Callable[[str], APIClie
 @pytest.mark.parametrize(
     "body", ["{}", "[]", "[1]", '{"objected": "perhaps"}', '{"objected": null}', '{"objection": true}', "{", "null", '{"\\ud800": 1}']
 )
-def test_a_bad_objection_is_refused(api: Callable[[str], APIClient], center: Center, body: str) -> None:
-    call = analysed(center)
+def test_a_bad_objection_is_refused(api: Callable[[str], APIClient], world: World, body: str) -> None:
+    call = analyzed(agents_call(world))
     response = api("supervisor").post(f"/api/calls/{call.id}/objection/", body, content_type="application/json")
     assert response.status_code == 400
     error(response)
@@ -312,8 +312,8 @@ def test_a_bad_objection_is_refused(api: Callable[[str], APIClient], center: Cen
     assert not call.objected
 
 
-def test_delete_leaves_a_receipt_and_nothing_else(api: Callable[[str], APIClient], center: Center) -> None:
-    call = analysed(center)
+def test_delete_leaves_a_receipt_and_nothing_else(api: Callable[[str], APIClient], world: World) -> None:
+    call = analyzed(agents_call(world))
     response = api("supervisor").delete(f"/api/calls/{call.id}/")
     assert response.status_code == 200
     assert Erasure.objects.get(id=response.json()["receipt"]).call_public_id == call.id
@@ -321,8 +321,8 @@ def test_delete_leaves_a_receipt_and_nothing_else(api: Callable[[str], APIClient
     assert api("owner").get(f"/api/calls/{call.id}/").status_code == 404
 
 
-def test_a_call_of_another_team_is_not_found(api: Callable[[str], APIClient], center: Center) -> None:
-    call = analysed(center)
+def test_a_call_of_another_team_is_not_found(api: Callable[[str], APIClient], world: World) -> None:
+    call = analyzed(agents_call(world))
     for role in ("other_supervisor", "other_agent", "outsider"):
         response = api(role).get(f"/api/calls/{call.id}/")
         assert response.status_code == 404
@@ -342,23 +342,23 @@ def test_a_method_that_is_not_offered_is_a_405(api: Callable[[str], APIClient]) 
     assert error(response)["code"] == "method_not_allowed"
 
 
-def test_nobody_is_told_to_sign_in(center: Center) -> None:
+def test_nobody_is_told_to_sign_in(world: World) -> None:
     response = APIClient().get("/api/calls/")
     assert response.status_code == 401
     assert response["WWW-Authenticate"] == "Token"
     assert error(response)["code"] == "not_authenticated"
 
 
-def test_a_token_opens_and_a_wrong_one_does_not(center: Center) -> None:
-    token = Token.objects.create(user=center.users["reviewer"])
+def test_a_token_opens_and_a_wrong_one_does_not(world: World) -> None:
+    token = Token.objects.create(user=world.reviewer)
     client = APIClient()
     assert client.get("/api/calls/", headers={"Authorization": f"Token {token.key}"}).status_code == 200
     assert client.get("/api/calls/", headers={"Authorization": "Token wrong"}).status_code == 401
 
 
-def test_a_session_writes_with_its_csrf_token_only(center: Center) -> None:
+def test_a_session_writes_with_its_csrf_token_only(world: World) -> None:
     client = APIClient(enforce_csrf_checks=True)
-    client.force_login(center.users["supervisor"])
+    client.force_login(world.supervisor)
     response = client.post("/api/calls/", {"file": io.BytesIO(tone_wav())}, format="multipart")
     assert response.status_code == 403
     assert "CSRF" in error(response)["message"]

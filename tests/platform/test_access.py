@@ -29,6 +29,7 @@ from callanalytics.people.selectors import Access, access_for, agents_visible, q
 from callanalytics.review.selectors import coaching_notes, coaching_unread_count, verdicts_of
 from callanalytics.review.services import coaching_note_add, verdict_record
 from tests import factories
+from tests.factories import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,16 +37,13 @@ if TYPE_CHECKING:
     from callanalytics.calls.models import Call
     from tests.factories import World
 
-ROLES = ("owner", "supervisor", "reviewer", "agent", "outsider")
-
 
 @pytest.fixture
 def calls(world: World) -> dict[str, Call]:
     """The agent's own call, a colleague's in the same team, and one in the team beside it; each flagged."""
-    colleague = Agent.objects.create(code="B2", team=world.billing)
     return {
         "own": factories.done_call(world.billing, agent=world.agent, queue=world.queue, file_name="own.wav"),
-        "team": factories.done_call(world.billing, agent=colleague, file_name="team.wav"),
+        "team": factories.done_call(world.billing, agent=world.other_agent, file_name="team.wav"),
         "beside": factories.done_call(world.sales, file_name="beside.wav"),
     }
 
@@ -53,11 +51,13 @@ def calls(world: World) -> dict[str, Call]:
 READABLE = {
     "owner": {"own", "team", "beside"},
     "supervisor": {"own", "team", "beside"},
+    "other_supervisor": {"beside"},
     "reviewer": {"own", "team"},
     "agent": {"own"},
+    "other_agent": {"team"},
     "outsider": set(),
 }
-JUDGEABLE = READABLE | {"agent": set()}
+JUDGEABLE = READABLE | {"agent": set(), "other_agent": set()}
 
 
 def found(select: Callable[..., object], **query: Any) -> bool:
@@ -149,7 +149,7 @@ def test_a_reviewer_who_is_an_agent_elsewhere_sees_each_call_by_its_own_right(wo
 def test_notes_reach_their_agent_and_their_supervisors(world: World, calls: dict[str, Call]) -> None:
     coaching_note_add(user=world.supervisor, call_id=calls["own"].id, text="Well done")
     seen = {role: coaching_notes(user=user).count() for role, user in world.people().items()}
-    assert seen == {"owner": 1, "supervisor": 1, "reviewer": 0, "agent": 1, "outsider": 0}
+    assert seen == dict.fromkeys(ROLES, 0) | {"owner": 1, "supervisor": 1, "agent": 1}
     assert {role: coaching_unread_count(user=user) for role, user in world.people().items()} == dict.fromkeys(ROLES, 0) | {"agent": 1}
 
 
@@ -161,8 +161,10 @@ def test_each_role_sees_its_teams_queues_and_agents(world: World, calls: dict[st
     assert counts == {
         "owner": (3, 3, 1, 2),
         "supervisor": (3, 3, 1, 2),
+        "other_supervisor": (1, 1, 0, 0),
         "reviewer": (1, 0, 1, 2),
         "agent": (0, 0, 0, 1),
+        "other_agent": (0, 0, 0, 1),
         "outsider": (0, 0, 0, 0),
     }
 

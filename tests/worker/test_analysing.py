@@ -17,7 +17,7 @@ from callanalytics.calls import files, lease, storing
 from callanalytics.calls.models import AnalysisRun, Call
 from callanalytics.calls.queueing import CALL_ANALYZE
 from callanalytics.privacy.services import call_erase
-from tests.contact_center import ingested
+from tests.factories import agents_call
 from tests.worker.installation import ROOT
 from worker import analysing, holding, runtime, stopping, tasks
 from worker.analysing import AttemptFailedError, call_attempt
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from analysis.config import Config
     from analysis.ports import Engines
-    from tests.contact_center import Center
+    from tests.factories import World
 
 SAMPLE = (ROOT / "samples" / "escalates.flac").read_bytes()
 
@@ -77,8 +77,8 @@ def state(call: Call) -> tuple[str, int, str]:
     return call.status, call.attempts, call.reason
 
 
-def test_a_call_is_analysed_copied_for_the_browser_and_stored(center: Center, real: Engines) -> None:
-    call = ingested(center, SAMPLE)
+def test_a_call_is_analysed_copied_for_the_browser_and_stored(world: World, real: Engines) -> None:
+    call = agents_call(world, SAMPLE)
     seen: list[str] = []
     assert call_attempt(call.id, listener=lambda step, _: seen.append(step)) == "done"
     call.refresh_from_db()
@@ -97,8 +97,8 @@ def test_a_call_is_analysed_copied_for_the_browser_and_stored(center: Center, re
     assert len(peaks["channels"][0]) / peaks["per_second"] == pytest.approx(call.seconds, abs=0.1)
 
 
-def test_an_objected_call_is_transcribed_and_never_scored(center: Center, real: Engines) -> None:
-    call = ingested(center, SAMPLE, objected=True)
+def test_an_objected_call_is_transcribed_and_never_scored(world: World, real: Engines) -> None:
+    call = agents_call(world, SAMPLE, objected=True)
     assert call_attempt(call.id) == "done"
     document = files.document_read(AnalysisRun.objects.get(call=call).document)
     assert document["scoring"] == {"mode": "measures", "reason": "the caller objected"}
@@ -108,27 +108,27 @@ def test_an_objected_call_is_transcribed_and_never_scored(center: Center, real: 
     assert call.peak_frustration is None
 
 
-def test_a_call_is_taken_once(center: Center, real: Engines) -> None:
-    call = ingested(center)
+def test_a_call_is_taken_once(world: World, real: Engines) -> None:
+    call = agents_call(world)
     assert call_attempt(call.id) == "done"
     assert call_attempt(call.id) is None
     assert AnalysisRun.objects.count() == 1
 
 
-def test_a_call_that_another_worker_has_is_left_alone(center: Center) -> None:
-    call = ingested(center)
+def test_a_call_that_another_worker_has_is_left_alone(world: World) -> None:
+    call = agents_call(world)
     lease.call_claim(call.id, uuid4())
     tasks.call_analyze(str(call.id))
     assert state(call)[:2] == ("running", 1)
 
 
-def test_a_call_that_is_gone_is_no_error(center: Center) -> None:
+def test_a_call_that_is_gone_is_no_error(world: World) -> None:
     tasks.call_analyze(str(uuid4()))
 
 
 @pytest.mark.parametrize("audio", [b"RIFF", b"not audio at all", SAMPLE[:2000]])
-def test_a_broken_file_fails_at_once_with_its_name_and_reason(center: Center, real: Engines, audio: bytes) -> None:
-    call = ingested(center, audio)
+def test_a_broken_file_fails_at_once_with_its_name_and_reason(world: World, real: Engines, audio: bytes) -> None:
+    call = agents_call(world, audio)
     assert call_attempt(call.id) == "failed"
     status, attempts, reason = state(call)
     assert (status, attempts) == ("failed", 1)
@@ -138,16 +138,16 @@ def test_a_broken_file_fails_at_once_with_its_name_and_reason(center: Center, re
     assert not AnalysisRun.objects.exists()
 
 
-def test_silence_is_done_and_says_so(center: Center, real: Engines) -> None:
-    call = ingested(center)
+def test_silence_is_done_and_says_so(world: World, real: Engines) -> None:
+    call = agents_call(world)
     assert call_attempt(call.id) == "done"
     document = files.document_read(AnalysisRun.objects.get(call=call).document)
     assert document["utterances"] == []
     assert "no_speech" in {note["code"] for note in document["notes"]}
 
 
-def test_an_error_that_may_pass_is_tried_three_times(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = ingested(center)
+def test_an_error_that_may_pass_is_tried_three_times(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = agents_call(world)
     for expected in (("queued", 1), ("queued", 2), ("failed", 3)):
         replaced(monkeypatch, real, raising(AnalysisError("the disk is full", permanent=False)))
         call_attempt(call.id)
@@ -157,8 +157,8 @@ def test_an_error_that_may_pass_is_tried_three_times(center: Center, real: Engin
         Call.objects.update(next_attempt_at=None)
 
 
-def test_an_error_nobody_foresaw_is_recorded_and_raised(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = ingested(center)
+def test_an_error_nobody_foresaw_is_recorded_and_raised(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = agents_call(world)
     replaced(monkeypatch, real, raising(ZeroDivisionError("float division by zero")))
     with pytest.raises(AttemptFailedError):
         call_attempt(call.id)
@@ -167,8 +167,8 @@ def test_an_error_nobody_foresaw_is_recorded_and_raised(center: Center, real: En
     assert "ZeroDivisionError: float division by zero" in reason
 
 
-def test_a_worker_that_is_stopped_gives_the_call_back(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = ingested(center)
+def test_a_worker_that_is_stopped_gives_the_call_back(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = agents_call(world)
     replaced(monkeypatch, real, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         call_attempt(call.id)
@@ -176,9 +176,9 @@ def test_a_worker_that_is_stopped_gives_the_call_back(center: Center, real: Engi
 
 
 def test_a_call_goes_back_at_once_when_its_worker_is_asked_to_stop_in_a_long_step(
-    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch
+    world: World, real: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = ingested(center, SAMPLE)
+    call = agents_call(world, SAMPLE)
     given_back: list[Any] = []
 
     def long_step() -> None:
@@ -193,8 +193,8 @@ def test_a_call_goes_back_at_once_when_its_worker_is_asked_to_stop_in_a_long_ste
     assert (call.lease_token, call.next_attempt_at) == (None, None)
 
 
-def test_a_worker_that_is_asked_to_stop_takes_no_call_and_announces_it_again(center: Center, monkeypatch: pytest.MonkeyPatch) -> None:
-    call, told = ingested(center), []
+def test_a_worker_that_is_asked_to_stop_takes_no_call_and_announces_it_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, told = agents_call(world), []
     monkeypatch.setattr("callanalytics.calls.queueing._send", lambda *arguments: told.append(arguments))
     monkeypatch.setattr(stopping, "is_asked", lambda: True)
     assert call_attempt(call.id) is None
@@ -203,7 +203,7 @@ def test_a_worker_that_is_asked_to_stop_takes_no_call_and_announces_it_again(cen
 
 
 def test_a_database_that_is_away_for_a_moment_costs_neither_progress_nor_the_finished_analysis(
-    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch
+    world: World, real: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = [OperationalError("server closed the connection")] * 2
     report, store = lease.progress_report, storing.analysis_store
@@ -220,13 +220,13 @@ def test_a_database_that_is_away_for_a_moment_costs_neither_progress_nor_the_fin
     monkeypatch.setattr(lease, "progress_report", no_report)
     monkeypatch.setattr(storing, "analysis_store", no_store)
     monkeypatch.setattr(analysing, "STORE_AGAIN_AFTER_S", (0.0, 0.0))
-    call = ingested(center)
+    call = agents_call(world)
     assert call_attempt(call.id) == "done"
     assert (away, state(call)) == ([], ("done", 1, ""))
 
 
-def test_a_worker_that_lost_its_lease_stores_nothing(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = ingested(center)
+def test_a_worker_that_lost_its_lease_stores_nothing(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = agents_call(world)
     other = uuid4()
     replaced(monkeypatch, real, lambda: _taken_over(call, other))
     assert call_attempt(call.id) is None
@@ -240,21 +240,21 @@ def _taken_over(call: Call, other: Any) -> None:
 
 
 def test_a_call_erased_while_it_is_analysed_leaves_nothing(
-    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch, media: Path
+    world: World, real: Engines, monkeypatch: pytest.MonkeyPatch, media: Path
 ) -> None:
-    call = ingested(center)
-    replaced(monkeypatch, real, lambda: call_erase(user=center.users["owner"], call_id=call.id, reason="asked"))
+    call = agents_call(world)
+    replaced(monkeypatch, real, lambda: call_erase(user=world.owner, call_id=call.id, reason="asked"))
     assert call_attempt(call.id) is None
     assert [file for file in media.rglob("*") if file.is_file()] == []
 
 
 def test_a_call_erased_before_its_analysis_fails_leaves_nothing(
-    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch, media: Path
+    world: World, real: Engines, monkeypatch: pytest.MonkeyPatch, media: Path
 ) -> None:
-    call = ingested(center)
+    call = agents_call(world)
 
     def erased_and_failed() -> None:
-        call_erase(user=center.users["owner"], call_id=call.id, reason="asked")
+        call_erase(user=world.owner, call_id=call.id, reason="asked")
         raise AnalysisError("no memory", permanent=False)
 
     replaced(monkeypatch, real, erased_and_failed)
@@ -262,21 +262,21 @@ def test_a_call_erased_before_its_analysis_fails_leaves_nothing(
     assert [file for file in media.rglob("*") if file.is_file()] == []
 
 
-def test_an_objection_while_it_is_analysed_wins(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_objection_while_it_is_analysed_wins(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     from callanalytics.calls.services import call_objection_set
 
-    call = ingested(center, SAMPLE)
-    replaced(monkeypatch, real, lambda: call_objection_set(user=center.users["owner"], call_id=call.id, objected=True))
+    call = agents_call(world, SAMPLE)
+    replaced(monkeypatch, real, lambda: call_objection_set(user=world.owner, call_id=call.id, objected=True))
     assert call_attempt(call.id) is None
     assert state(call)[0] == "queued"
     assert not AnalysisRun.objects.exists()
 
 
 def test_the_lease_is_renewed_while_a_step_says_nothing(
-    center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch, settings: Settings
+    world: World, real: Engines, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     settings.LEASE_S, settings.LEASE_RENEW_S = 2.0, 0.3
-    call = ingested(center)
+    call = agents_call(world)
     ends: list[Any] = []
 
     def long_step() -> None:
@@ -291,7 +291,7 @@ def test_the_lease_is_renewed_while_a_step_says_nothing(
     assert ends[0] < ends[-1]
 
 
-def test_progress_is_written_at_most_once_a_second(center: Center, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_written_at_most_once_a_second(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
     report = lease.progress_report
 
@@ -300,7 +300,7 @@ def test_progress_is_written_at_most_once_a_second(center: Center, real: Engines
         return report(call_id, token, step=step, percent=percent)
 
     monkeypatch.setattr(lease, "progress_report", noted)
-    call = ingested(center)
+    call = agents_call(world)
     hold = holding.Hold(call.id, uuid4())
     lease.call_claim(call.id, hold.token)
     for part in range(50):
@@ -308,5 +308,5 @@ def test_progress_is_written_at_most_once_a_second(center: Center, real: Engines
     assert written == ["transcribe"]
 
 
-def test_the_task_has_the_name_that_the_web_sends(center: Center) -> None:
+def test_the_task_has_the_name_that_the_web_sends(world: World) -> None:
     assert tasks.call_analyze.name == CALL_ANALYZE

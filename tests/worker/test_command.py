@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from callanalytics.calls import lease
 from callanalytics.calls.models import Call
 from callanalytics.people.models import Agent, Queue
-from tests.contact_center import tone_wav
+from tests.factories import tone_wav
 from worker import runtime
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from analysis.config import Config
     from analysis.ports import Engines
-    from tests.contact_center import Center
+    from tests.factories import World
 
 
 @pytest.fixture(autouse=True)
-def real(engines: Engines, config: Config, center: Center, monkeypatch: pytest.MonkeyPatch) -> None:
+def real(engines: Engines, config: Config, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "engines", lambda: engines)
     monkeypatch.setattr(runtime, "config", lambda: config)
 
@@ -46,7 +46,7 @@ def analyze(*arguments: Any) -> tuple[str, str, bool]:
     return out.getvalue(), err.getvalue(), True
 
 
-def test_a_file_is_stored_with_what_is_known_of_it_and_analysed(wav: Path, center: Center) -> None:
+def test_a_file_is_stored_with_what_is_known_of_it_and_analysed(wav: Path, world: World) -> None:
     said, _, well = analyze(
         wav, "--agent", "A99", "--queue", "support", "--team", "Billing", "--external-id", "c-1", "--channels", "agent,customer",
         "--scoring", "words", "--notice", "given", "--objected", "--language", "en",
@@ -54,7 +54,7 @@ def test_a_file_is_stored_with_what_is_known_of_it_and_analysed(wav: Path, cente
     assert well
     call = Call.objects.get()
     assert f"done, 0 flags. See /calls/{call.id}/" in said
-    assert (call.status, call.team, call.external_id, call.channels) == ("done", center.team, "c-1", ["agent", "customer"])
+    assert (call.status, call.team, call.external_id, call.channels) == ("done", world.billing, "c-1", ["agent", "customer"])
     assert (call.scoring, call.notice, call.objected, call.language) == ("words", "given", True, "en")
     assert (call.agent, call.queue) == (Agent.objects.get(code="A99"), Queue.objects.get(name="support"))
 

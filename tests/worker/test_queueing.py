@@ -15,12 +15,12 @@ from kombu.exceptions import OperationalError
 from callanalytics import celery as celery_module
 from callanalytics.calls import lease, queueing
 from callanalytics.calls.models import Call
-from tests.contact_center import ingested
+from tests.factories import agents_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.contact_center import Center
+    from tests.factories import World
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def sent(media: object, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+def sent(nudged: object, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(queueing, "_send", lambda *message: found.append(message))
     return found
@@ -93,8 +93,8 @@ def test_a_broker_that_just_failed_is_left_alone(monkeypatch: pytest.MonkeyPatch
     assert len(tried) == 1
 
 
-def test_the_sweeper_announces_what_nobody_heard_of(center: Center, sent: list[tuple[str, ...]]) -> None:
-    call = ingested(center)
+def test_the_sweeper_announces_what_nobody_heard_of(world: World, sent: list[tuple[str, ...]]) -> None:
+    call = agents_call(world)
     sent.clear()
     Call.objects.filter(id=call.id).update(created_at="2020-01-01T00:00:00Z")
     lease.call_requeue_expired()
