@@ -215,6 +215,20 @@ def test_too_large_a_file_is_told_before_it_is_sent(at_desk: Watched, tmp_path: 
     assert page.locator("input[type=file]").evaluate("(input) => input.checkValidity()")
 
 
+def test_what_is_wrong_with_a_field_stands_out(at_desk: Watched) -> None:
+    page = at_desk.page
+    page.goto("/calls/upload/")
+    page.evaluate("document.querySelector('form[enctype]').noValidate = true")
+    page.get_by_role("button", name="Upload and analyse").click()
+    expect(page.get_by_text("Choose at least one recording.")).to_be_visible()
+    styles = page.evaluate(
+        """() => { document.body.insertAdjacentHTML('beforeend', '<p class="notice bad"></p>');
+        const [told, bad] = ['.errorlist', 'body > .notice'].map((one) => getComputedStyle(document.querySelector(one)));
+        return [told.listStyleType, told.color === bad.color]; }"""
+    )
+    assert styles == ["none", True]
+
+
 def test_too_large_a_file_gets_a_page_where_there_are_no_scripts(at_desk: Watched, tmp_path: Path) -> None:
     (tmp_path / "large.wav").write_bytes(bytes(2 * 2**20))
     browser = at_desk.page.context.browser
