@@ -128,7 +128,7 @@ LISTENING = Section(
     "Listening",
     "Every score and every word of the transcript rests on the recording as it came in, whichever copy is played.",
     (
-        ("Original", "The recording in a format that every browser plays. Nothing else about it is changed."),
+        ("Original", "A copy of the recording that every browser plays: 16 kHz, compressed (AAC), otherwise as it came in."),
         (
             "Cleaner",
             "A copy with its noise taken out, made once somebody asks for it on the call’s page. It is for listening only, and may swallow "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
 from analysis.values import EffortSign, Party, Scoring, ScoringMode
 from callanalytics.calls import files
@@ -20,8 +21,6 @@ from tests.analysis import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from django.test import Client
 
     from tests.factories import World
 
@@ -268,3 +267,18 @@ def test_a_lost_document_leaves_a_page_made_from_the_rows(browser: Callable[[str
     assert "I have called four times" in html
     assert "frustration 83%" in html
     assert [lane["party"] for lane in block(html, "call-data")["lanes"]] == ["agent", "customer"]
+
+
+def test_a_session_that_ended_sends_the_whole_page_to_sign_in(call: Call) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/calls/{call.id}/"}
+    answer = Client().get(f"/calls/{call.id}/status/", headers=headers)
+    assert (answer.status_code, answer["HX-Redirect"]) == (200, f"/login/?next=/calls/{call.id}/")
+    assert not answer.content
+
+
+def test_a_page_whose_call_is_gone_is_loaded_again_by_its_fragments(browser: Callable[[str], Client], call: Call) -> None:
+    address = f"/calls/{call.id}/status/"
+    call.delete()
+    answer = browser("supervisor").get(address, headers={"HX-Request": "true"})
+    assert answer["HX-Refresh"] == "true"
+    assert browser("supervisor").get(address).status_code == 404

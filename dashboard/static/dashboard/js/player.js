@@ -119,6 +119,9 @@
     return Boolean(part);
   }
 
+  /* One that did not come may be asked for again. */
+  ["htmx:responseError", "htmx:sendError"].forEach((name) => document.addEventListener(name, (event) => asked.delete(event.detail.elt)));
+
   function show() {
     const now = audio.currentTime;
     waveform.draw(now);
