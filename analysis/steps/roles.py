@@ -9,13 +9,15 @@ from analysis import cues
 from analysis.values import Cast, CustomerVoice, Note, Party, Role, RoleSource
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from analysis.config import RolesConfig
     from analysis.values import GivenParties, Transcript, Utterance, Voice, VoiceSplit
 
 METADATA_CONFIDENCE = 0.99
 """A channel map is right unless the line was wired the other way round, which happens."""
 SURE_CONFIDENCE = 0.95
-"""From here on the dialogue is held against a channel map."""
+"""From here on the dialogue is held against a channel map; to overrule one, each voice has to reach it by its own words."""
 MOST_CONFIDENCE = 0.98
 """Dialogue cues never claim more than this: people quote, joke and call from their workplace."""
 REPEATS = 3
@@ -56,10 +58,14 @@ def _roles(
         return tuple(_unknown(voice.id) for voice in split.voices), ()
     if given.voices:
         return tuple(_given(voice, given.voices, voice.id, RoleSource.MANUAL) for voice in split.voices), ()
-    heard = _from_dialogue(split.voices, spoken) if language in cues.LANGUAGES else ()
-    misfit = (*_misfit(split, given.channels), *_shared(split, given.channels, heard))
-    if given.channels and len(given.channels) <= split.channels and not _is_overruled(split, heard):
+    evidence = _evidence(split.voices, spoken, language)
+    heard = _from_dialogue(evidence, spoken)
+    misfit = _misfit(split, given.channels)
+    if given.channels and len(given.channels) <= split.channels:
         told = tuple(_given(voice, given.channels, voice.channel, RoleSource.METADATA) for voice in split.voices)
+        if split.mono and len(split.voices) > 1:
+            cast, note = _sharing(told, heard, evidence, channel=split.voices[0].channel)
+            return cast, (*misfit, note)
         return told, (*misfit, *_contradiction(told, heard))
     if heard:
         return heard, misfit
@@ -77,21 +83,28 @@ def _unknown(voice: int) -> Role:
     return Role(voice, Party.UNKNOWN, 0.0, RoleSource.NONE)
 
 
-def _from_dialogue(voices: tuple[Voice, ...], spoken: tuple[Utterance, ...]) -> tuple[Role, ...]:
-    """Both voices at once: what makes the one an agent makes the other a customer."""
-    if not voices or not spoken:
+def _evidence(voices: tuple[Voice, ...], spoken: tuple[Utterance, ...], language: str | None) -> dict[int, float]:
+    """Log-odds that a voice is the agent, by voice, each from its own words; empty where nothing is said or the language has no cues."""
+    if not spoken or language not in cues.LANGUAGES:
+        return {}
+    return {voice.id: agent_log_odds([utterance.text for utterance in spoken if utterance.voice == voice.id]) for voice in voices}
+
+
+def _from_dialogue(evidence: Mapping[int, float], spoken: tuple[Utterance, ...]) -> tuple[Role, ...]:
+    """Both voices at once, taken to be the two parties: what makes the one an agent makes the other a customer."""
+    if not evidence:
         return ()
-    first = voices[0].id
-    towards = sum(_evidence(voice.id, spoken) * (1 if voice.id == first else -1) for voice in voices)
-    if len(voices) > 1:
+    first = next(iter(evidence))
+    towards = sum(log_odds if voice == first else -log_odds for voice, log_odds in evidence.items())
+    if len(evidence) > 1:
         towards += FIRST_SPEAKER_LOG_ODDS if spoken[0].voice == first else -FIRST_SPEAKER_LOG_ODDS
-    confidence = min(1.0 / (1.0 + math.exp(-abs(towards))), MOST_CONFIDENCE)
+    confidence = min(_probability(abs(towards)), MOST_CONFIDENCE)
     party = Party.AGENT if towards > 0 else Party.CUSTOMER
-    return tuple(Role(voice.id, party if voice.id == first else OPPOSITE[party], confidence, RoleSource.DIALOGUE) for voice in voices)
+    return tuple(Role(voice, party if voice == first else OPPOSITE[party], confidence, RoleSource.DIALOGUE) for voice in evidence)
 
 
-def _evidence(voice: int, spoken: tuple[Utterance, ...]) -> float:
-    return agent_log_odds([utterance.text for utterance in spoken if utterance.voice == voice])
+def _probability(log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-log_odds))
 
 
 def _misfit(split: VoiceSplit, channels: tuple[Party, ...]) -> tuple[Note, ...]:
@@ -103,19 +116,27 @@ def _misfit(split: VoiceSplit, channels: tuple[Party, ...]) -> tuple[Note, ...]:
     return (Note("channel_map_misfit", f"The channel map names {named} for a recording of {there}, so {effect}; name one for each."),)
 
 
-def _is_overruled(split: VoiceSplit, heard: tuple[Role, ...]) -> bool:
-    """Whether the channel map says nothing of the voices: they share the one channel there is, or are surely both parties on one of two."""
-    return split.mono and len(split.voices) > 1 and (split.channels == 1 or _is_sure(heard))
+def _sharing(
+    told: tuple[Role, ...], heard: tuple[Role, ...], evidence: Mapping[int, float], *, channel: int
+) -> tuple[tuple[Role, ...], Note]:
+    """Roles of the voices that share a mapped channel: by the dialogue where they are surely both parties, else by the map.
 
-
-def _shared(split: VoiceSplit, channels: tuple[Party, ...], heard: tuple[Role, ...]) -> tuple[Note, ...]:
-    """A note where a map of two channels meets several voices on one of them."""
-    if not (channels and split.mono and len(split.voices) > 1 and split.channels > 1):
-        return ()
-    effect = (
-        "so the channel map was not used" if _is_sure(heard) else "but what they say is no proof of both parties, so the channel map stands"
+    On the agent's channel the map then holds for the voice that speaks most like an agent. The other may be a colleague, and is unknown.
+    """
+    if _are_both_parties(evidence):
+        return heard, Note("channel_map_shared", f"Several voices are heard on channel {channel}, so the channel map was not used.")
+    agent = max(evidence.values(), default=0.0)
+    kept = tuple(
+        role if role.party is not Party.AGENT or evidence.get(role.voice, 0.0) == agent > 0.0 else _unknown(role.voice) for role in told
     )
-    return (Note("channel_map_shared", f"Several voices are heard on channel {split.voices[0].channel}, {effect}."),)
+    effect = "but what they say is no proof of both parties, so the channel map stands"
+    return kept, Note("channel_map_shared", f"Several voices are heard on channel {channel}, {effect}.")
+
+
+def _are_both_parties(evidence: Mapping[int, float]) -> bool:
+    """Whether each voice's own words are sure, one's of an agent and the other's of a customer: nobody is a customer for want of words."""
+    own = sorted(evidence.values())
+    return len(own) > 1 and _probability(-own[0]) >= SURE_CONFIDENCE and _probability(own[-1]) >= SURE_CONFIDENCE
 
 
 def _is_sure(heard: tuple[Role, ...]) -> bool:

@@ -7,11 +7,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import soundfile
 
 from analysis import pipeline
 from analysis.document import to_document
-from analysis.values import GivenParties, Party, Scoring, ScoringMode
+from analysis.values import GivenParties, Party, RoleSource, Scoring, ScoringMode
+from tests import audio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,3 +114,21 @@ def test_scoring_modes_leave_out_what_they_say(engines: Engines, config: Config,
     assert any(item["wording"] for item in customers) == ("wording" in kept)
     assert any(item["frustration"]["probability"] is not None for item in customers) == ("frustration" in kept)
     assert any(item["measures"] for item in customers) == (mode is not ScoringMode.NONE)
+
+
+def test_a_real_call_on_the_agents_channel_is_told_by_what_its_two_voices_say(
+    data: Path, engines: Engines, config: Config, tmp_path: Path
+) -> None:
+    """The map gives both voices to the agent, and each of them proves by its own words who it is."""
+    stereo, rate = soundfile.read(next((data / "calls").glob("aws_lca__*.flac")), frames=8000 * 120, dtype="float32")
+    mixed = stereo.mean(axis=1)
+    file = tmp_path / "mixed.wav"
+    soundfile.write(file, np.stack([mixed, audio.noise(120.0, -60.0)[: len(mixed)]], axis=1), rate)
+    options = pipeline.CallOptions(PARTIES, Scoring(ScoringMode.NONE, None), "en")
+    found = pipeline.analyze(file, engines=engines, config=config, options=options)
+    assert [(role.party, role.source) for role in found.roles] == [
+        (Party.AGENT, RoleSource.DIALOGUE),
+        (Party.CUSTOMER, RoleSource.DIALOGUE),
+    ]
+    assert {voice.channel for voice in found.voices} == {0}
+    assert "channel_map_shared" in [note.code for note in found.notes]

@@ -152,6 +152,47 @@ def test_two_voices_on_one_of_two_channels_are_told_by_a_dialogue_that_is_sure_e
     assert assign(shared, transcript(CALL)).notes == ()
 
 
+CONSULTED = (
+    (0, "Thank you for calling, this is Anna speaking. How can I help you today? I will put you through to my colleague."),
+    (1, "Hold the power key for ten seconds. Now it starts again. The light turns green."),
+    (0, "Let me check your account. Is there anything else I can help you with?"),
+    (1, "Restart it once more, and wait for the green light."),
+)
+"""An agent and a technician on the agent's line."""
+
+
+@pytest.mark.parametrize("lines", [CONSULTED, swapped(CONSULTED)], ids=["agent is voice 0", "agent is voice 1"])
+@pytest.mark.parametrize(
+    ("split", "channels"),
+    [(VoiceSplit((Voice(0, 0, ()), Voice(1, 0, ())), mono=True, channels=2), (AGENT, CUSTOMER)), (mono(), (AGENT,))],
+    ids=["one of two channels", "the agent's own recording"],
+)
+def test_a_colleague_on_the_agents_channel_is_never_the_customer(
+    lines: tuple[tuple[int, str], ...], split: VoiceSplit, channels: tuple[Party, ...]
+) -> None:
+    """All the evidence is the agent's; the neutral voice has none of its own."""
+    agent = lines[0][0]
+    cast = assign(split, transcript(lines), GivenParties(channels=channels))
+    assert parties(cast)[agent] is AGENT
+    assert parties(cast)[1 - agent] is UNKNOWN
+    assert cast.customer is None
+    assert [note.code for note in cast.notes] == ["channel_map_shared"]
+    assert "the channel map stands" in cast.notes[0].message
+
+
+def test_one_customers_phrase_of_a_colleague_overrules_no_channel_map() -> None:
+    split = VoiceSplit((Voice(0, 0, ()), Voice(1, 0, ())), mono=True, channels=2)
+    lines = (*CONSULTED, (1, "I'm calling about the router."))
+    cast = assign(split, transcript(lines), GivenParties(channels=(AGENT, CUSTOMER)))
+    assert parties(cast) == [AGENT, UNKNOWN]
+
+
+def test_without_cues_nobody_on_the_agents_shared_channel_is_anyone() -> None:
+    split = VoiceSplit((Voice(0, 0, ()), Voice(1, 0, ())), mono=True, channels=2)
+    for words in (transcript(CALL, "es"), transcript(((0, "Yes."), (1, "All right.")))):
+        assert parties(assign(split, words, GivenParties(channels=(AGENT, CUSTOMER)))) == [UNKNOWN, UNKNOWN]
+
+
 def test_more_than_two_voices_are_scored_for_nobody() -> None:
     cast = assign(stereo(3, scorable=False), transcript(CALL), GivenParties(channels=(AGENT, CUSTOMER, CUSTOMER)))
     assert parties(cast) == [UNKNOWN] * 3
