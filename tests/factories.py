@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from callanalytics.calls.models import Call, Flag
-from callanalytics.calls.services import NewCall, analysis_store, call_claim, call_ingest
+from callanalytics.calls.services import NewCall, analysis_store, call_claim, call_ingest, cleaner_copy_claim
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
 from callanalytics.review.models import BlindSample, CoachingNote
 from tests.analysis import made
@@ -126,6 +126,13 @@ def claimed(call: Call) -> UUID:
     """Claim a queued call as a worker does; the lease token."""
     token = uuid4()
     assert call_claim(call.id, token) is not None
+    return token
+
+
+def cleaner_claimed(call: Call) -> UUID:
+    """Claim a cleaner copy that waits, as a worker does; the lease token."""
+    token = uuid4()
+    assert cleaner_copy_claim(call.id, token) == call
     return token
 
 

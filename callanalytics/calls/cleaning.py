@@ -1,6 +1,7 @@
 """The cleaner copy of a call: asked for by who listens, made by a worker, and read by nothing else; no score ever rests on it.
 
-Its row is its queue. It needs no lease token: two workers that make the same copy put the same file in place.
+Its row is its queue, held by a lease as a call's is: who lost it reports nothing, finishes nothing and gives nothing back.
+Two workers that make the same copy put the same file in place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from django.db.models.functions import Now
 
 from callanalytics import weights
 from callanalytics.calls import queueing
-from callanalytics.calls.lease import NUDGE_AFTER_S, NUDGES_A_SWEEP, from_now
+from callanalytics.calls.lease import NOT_LEASED, NUDGE_AFTER_S, NUDGES_A_SWEEP, from_now
 from callanalytics.calls.models import Call, CallStatus, CleanerCopy
 from callanalytics.calls.queueing import CLEANER_COPY_MAKE
 from callanalytics.calls.selectors import call_get, cleaner_copy_get
@@ -23,6 +24,8 @@ from callanalytics.events.services import event_record
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from django.db.models import QuerySet
 
     from callanalytics.people.models import User
 
@@ -45,47 +48,51 @@ def cleaner_copy_ask(*, user: User, call_id: UUID) -> None:
         known = cleaner_copy_get(user=user, call_id=call_id)
         if known is not None and known.status != CallStatus.FAILED:
             return
-        fresh = {"status": CallStatus.QUEUED, "percent": 0, "reason": "", "attempts": 0, "lease_until": None, "nudged_at": Now()}
-        CleanerCopy.objects.update_or_create(call=call, defaults=fresh)
+        fresh = {"status": CallStatus.QUEUED, "percent": 0, "reason": "", "attempts": 0, "nudged_at": Now()}
+        CleanerCopy.objects.update_or_create(call=call, defaults=fresh | NOT_LEASED)
         event_record(type="call.cleaner_copy_asked", subject=call.id, team=call.team, actor=user)
         queueing.enqueue(call.id, CLEANER_COPY_MAKE)
 
 
-def cleaner_copy_claim(call_id: UUID) -> Call | None:
-    """Take a copy that waits; the call it is of, None where nothing waits."""
+def cleaner_copy_claim(call_id: UUID, token: UUID) -> Call | None:
+    """Take a copy that waits, for one worker; the call it is of, None where nothing waits. Counts an attempt."""
     taken = CleanerCopy.objects.filter(call_id=call_id, status=CallStatus.QUEUED).update(
-        status=CallStatus.RUNNING, percent=0, attempts=F("attempts") + 1, lease_until=from_now(settings.LEASE_S)
+        status=CallStatus.RUNNING, percent=0, attempts=F("attempts") + 1, lease_token=token, lease_until=from_now(settings.LEASE_S)
     )
     return Call.objects.select_related("recording").filter(id=call_id).first() if taken else None
 
 
-def cleaner_copy_report(call_id: UUID, done: float) -> bool:
-    """Say how much is done, 0-1, and stay its maker; False where nobody waits for it any more."""
-    making = CleanerCopy.objects.filter(call_id=call_id, status=CallStatus.RUNNING)
-    return making.update(percent=int(100 * done), lease_until=from_now(settings.LEASE_S)) == 1
+def cleaner_copy_report(call_id: UUID, token: UUID, done: float) -> bool:
+    """Say how much is done, 0-1, and renew the lease; False where that was lost."""
+    return _held(call_id, token).update(percent=int(100 * done), lease_until=from_now(settings.LEASE_S)) == 1
 
 
-def cleaner_copy_finish(call_id: UUID, *, reason: str = "") -> bool:
-    """The copy is there, or there is a reason why it cannot be; False where nobody waits for it any more."""
+def cleaner_copy_finish(call_id: UUID, token: UUID, *, reason: str = "") -> bool:
+    """The copy is there, or there is a reason why it cannot be; False where the lease was lost."""
     status = CallStatus.FAILED if reason else CallStatus.DONE
-    return CleanerCopy.objects.filter(call_id=call_id).update(status=status, reason=reason[:500], lease_until=None) == 1
+    return _held(call_id, token).update(**NOT_LEASED, status=status, reason=reason[:500]) == 1
 
 
-def cleaner_copy_give_back(call_id: UUID) -> None:
-    """Its worker is to stop: the next one makes it, and this attempt does not count."""
+def cleaner_copy_give_back(call_id: UUID, token: UUID) -> bool:
+    """Its worker is to stop: the next one makes it, and this attempt does not count; False where the lease was lost before."""
     with transaction.atomic():
-        making = CleanerCopy.objects.filter(call_id=call_id, status=CallStatus.RUNNING)
-        if making.update(status=CallStatus.QUEUED, attempts=F("attempts") - 1, lease_until=None, nudged_at=Now()):
+        given = _held(call_id, token).update(**NOT_LEASED, status=CallStatus.QUEUED, attempts=F("attempts") - 1, nudged_at=Now()) == 1
+        if given:
             queueing.enqueue(call_id, CLEANER_COPY_MAKE)
+    return given
 
 
 def cleaner_copies_requeue_expired() -> None:
     """The sweeper: copies whose worker went silent wait again, or fail after as many attempts as a call; unheard ones are announced."""
     silent = CleanerCopy.objects.filter(status=CallStatus.RUNNING, lease_until__lt=Now())
-    silent.filter(attempts__gte=settings.MAX_ATTEMPTS).update(status=CallStatus.FAILED, reason=SILENT, lease_until=None)
-    silent.update(status=CallStatus.QUEUED, lease_until=None, nudged_at=None)
+    silent.filter(attempts__gte=settings.MAX_ATTEMPTS).update(**NOT_LEASED, status=CallStatus.FAILED, reason=SILENT)
+    silent.update(**NOT_LEASED, status=CallStatus.QUEUED, nudged_at=None)
     unheard = Q(nudged_at__isnull=True) | Q(nudged_at__lt=from_now(-NUDGE_AFTER_S))
     waiting = list(CleanerCopy.objects.filter(unheard, status=CallStatus.QUEUED).values_list("call_id", flat=True)[:NUDGES_A_SWEEP])
     CleanerCopy.objects.filter(call_id__in=waiting).update(nudged_at=Now())
     for call_id in waiting:
         queueing.enqueue(call_id, CLEANER_COPY_MAKE)
+
+
+def _held(call_id: UUID, token: UUID) -> QuerySet[CleanerCopy]:
+    return CleanerCopy.objects.filter(call_id=call_id, status=CallStatus.RUNNING, lease_token=token)

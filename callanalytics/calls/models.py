@@ -156,6 +156,7 @@ class CleanerCopy(models.Model):
     percent = models.PositiveSmallIntegerField(default=0)
     reason = models.CharField(max_length=500, blank=True, help_text="Why none could be made, in plain words.")
     attempts = models.PositiveSmallIntegerField(default=0)
+    lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     nudged_at = models.DateTimeField(null=True, blank=True, help_text="When a worker was last told of it.")
 
@@ -165,8 +166,8 @@ class CleanerCopy(models.Model):
             models.CheckConstraint(name="cleaner_status_known", condition=Q(status__in=CallStatus.values)),
             models.CheckConstraint(
                 name="cleaner_lease_while_running",
-                condition=Q(status=CallStatus.RUNNING, lease_until__isnull=False)
-                | (~Q(status=CallStatus.RUNNING) & Q(lease_until__isnull=True)),
+                condition=Q(status=CallStatus.RUNNING, lease_token__isnull=False, lease_until__isnull=False)
+                | (~Q(status=CallStatus.RUNNING) & Q(lease_token__isnull=True, lease_until__isnull=True)),
             ),
         ]
         indexes = [

@@ -10,7 +10,6 @@ from callanalytics.calls import files
 from callanalytics.calls.models import CleanerCopy
 from callanalytics.calls.services import (
     cleaner_copy_ask,
-    cleaner_copy_claim,
     cleaner_copy_finish,
     cleaner_copy_report,
     peaks_path,
@@ -21,6 +20,7 @@ from tests.dashboard.conftest import AUDIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from django.test import Client
 
@@ -72,10 +72,10 @@ def cleaner(world: World, call: Call) -> CleanerCopy:
     return CleanerCopy.objects.get()
 
 
-def made(call: Call) -> None:
+def made(call: Call, token: UUID) -> None:
     files.cleaner_path(call).parent.mkdir(parents=True, exist_ok=True)
     files.cleaner_path(call).write_bytes(AUDIO[::-1])
-    cleaner_copy_finish(call.id)
+    assert cleaner_copy_finish(call.id, token)
 
 
 def test_the_cleaner_copy_is_heard_like_the_original_once_it_is_made(
@@ -83,7 +83,7 @@ def test_the_cleaner_copy_is_heard_like_the_original_once_it_is_made(
 ) -> None:
     where = f"/calls/{call.id}/audio/cleaner/"
     assert browser("agent").get(where).status_code == 404
-    made(call)
+    made(call, factories.cleaner_claimed(call))
     response = browser("agent").get(where, headers={"range": "bytes=100-199"})
     assert (response.status_code, response["Content-Type"]) == (206, "audio/mp4")
     assert b"".join(response) == AUDIO[::-1][100:200]
@@ -97,10 +97,10 @@ def test_the_player_offers_a_cleaner_copy_follows_its_making_and_then_lets_choos
     waiting = client.post(where, headers={"hx-request": "true"}).content.decode()
     assert "waits for a worker" in waiting
     assert f'hx-get="{where}"' in waiting
-    cleaner_copy_claim(call.id)
-    cleaner_copy_report(call.id, 0.42)
+    token = factories.cleaner_claimed(call)
+    cleaner_copy_report(call.id, token, 0.42)
     assert "is being made: 42 %" in client.get(where).content.decode()
-    made(call)
+    made(call, token)
     for shown in (client.get(where).content.decode(), client.get(f"/calls/{call.id}/").content.decode()):
         assert f'data-source="/calls/{call.id}/audio/"' in shown
         assert f'data-source="/calls/{call.id}/audio/cleaner/"' in shown
@@ -110,7 +110,7 @@ def test_the_player_offers_a_cleaner_copy_follows_its_making_and_then_lets_choos
 
 
 def test_where_none_can_be_made_the_reason_stands_by_the_button(browser: Callable[[str], Client], call: Call, cleaner: CleanerCopy) -> None:
-    cleaner_copy_finish(call.id, reason="The disk <is> full.")
+    cleaner_copy_finish(call.id, factories.cleaner_claimed(call), reason="The disk <is> full.")
     shown = browser("agent").get(f"/calls/{call.id}/").content.decode()
     assert "None could be made: The disk &lt;is&gt; full." in shown
     assert "Make a cleaner copy to listen to" in shown
@@ -128,7 +128,7 @@ def test_without_a_denoiser_there_is_no_button_and_what_was_made_still_plays(
     assert "cleaner copy" not in client.get(f"/calls/{call.id}/").content.decode()
     assert "is not installed" in client.post(f"/calls/{call.id}/cleaner/", follow=True).content.decode()
     CleanerCopy.objects.create(call=call)
-    made(call)
+    made(call, factories.cleaner_claimed(call))
     assert "data-source" in client.get(f"/calls/{call.id}/").content.decode()
 
 

@@ -8,17 +8,19 @@ import av
 import numpy as np
 import pytest
 
+from analysis.errors import AnalysisError
 from callanalytics.calls import cleaning, files, queueing
 from callanalytics.calls.models import AnalysisRun, Call, CleanerCopy
 from callanalytics.privacy.services import call_erase
 from tests import audio
-from tests.factories import agents_call
+from tests.factories import agents_call, cleaner_claimed
 from worker import runtime, stopping, tasks
 from worker.cleaner_copy import cleaner_copy_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+    from uuid import UUID
 
     from analysis.config import Config
     from analysis.ports import Denoiser, Engines
@@ -148,15 +150,22 @@ def test_a_call_that_is_erased_at_the_last_moment_leaves_nothing(
 ) -> None:
     call, finish = asked(world, noisy), cleaning.cleaner_copy_finish
 
-    def erased_before(call_id: object, **reason: str) -> bool:
+    def erased_before(call_id: UUID, token: UUID, **reason: str) -> bool:
         assert files.cleaner_path(call).exists()
         call_erase(user=world.owner, call_id=call.id, reason="asked")
         files.cleaner_path(call).write_bytes(b"put there after the erasure looked")
-        return finish(call.id)
+        return finish(call_id, token, **reason)
 
     monkeypatch.setattr(cleaning, "cleaner_copy_finish", erased_before)
     cleaner_copy_attempt(call.id)
     assert stored(media) == set()
+
+
+def taken_over(call: Call) -> UUID:
+    """The token of the worker that the copy belongs to now."""
+    CleanerCopy.objects.update(lease_until="2020-01-01T00:00:00Z")
+    cleaning.cleaner_copies_requeue_expired()
+    return cleaner_claimed(call)
 
 
 def test_a_copy_that_another_worker_made_meanwhile_stays(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,12 +173,31 @@ def test_a_copy_that_another_worker_made_meanwhile_stays(world: World, noisy: by
 
     def made_elsewhere() -> None:
         files.cleaner_path(call).write_bytes(b"theirs")
-        cleaning.cleaner_copy_finish(call.id)
+        assert cleaning.cleaner_copy_finish(call.id, taken_over(call))
 
     acting(monkeypatch, made_elsewhere)
     cleaner_copy_attempt(call.id)
     assert files.cleaner_path(call).read_bytes() == b"theirs"
     assert CleanerCopy.objects.get().status == "done"
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_worker_that_was_too_slow_and_fails_spoils_nothing_of_the_one_that_took_over(
+    world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    call = asked(world, noisy)
+
+    def taken_over_and_failed() -> None:
+        token = taken_over(call)
+        if done:
+            files.cleaner_path(call).write_bytes(b"theirs")
+            assert cleaning.cleaner_copy_finish(call.id, token)
+        raise AnalysisError("The disk is full.", permanent=False)
+
+    acting(monkeypatch, taken_over_and_failed)
+    cleaner_copy_attempt(call.id)
+    copy = CleanerCopy.objects.get()
+    assert (copy.status, copy.attempts, copy.reason) == ("done" if done else "running", 2, "")
 
 
 def test_a_worker_that_is_asked_to_stop_gives_it_back(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path) -> None:
