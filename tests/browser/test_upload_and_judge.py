@@ -242,3 +242,8 @@ def test_a_cleaner_copy_is_made_and_takes_over_in_the_middle(watched: Watched) -
     until(page, f"document.querySelector('audio').currentTime > {before}")
     assert page.evaluate("document.querySelector('audio').paused")
     assert watched.complaints == []
+    page.route("**/audio/cleaner/", lambda route: route.abort())
+    stood = current_s(page)
+    cleaner.click()
+    expect(page.get_by_role("button", name="Original")).to_have_attribute("aria-pressed", "true")
+    until(page, f"Math.abs(document.querySelector('audio').currentTime - {stood}) < 0.1")
