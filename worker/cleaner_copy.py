@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -11,24 +12,36 @@ from analysis import playback
 from analysis.errors import AnalysisError
 from analysis.steps import decode
 from callanalytics.calls import cleaning, files, queueing
-from callanalytics.calls.models import Call
 from worker import runtime, stopping
 from worker.analysing import in_senders_words
+from worker.holding import Hold, LeaseLostError
+from worker.placing import cleared_if_erased, placed
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from callanalytics.calls.models import Call
 
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "Making the copy stopped on an error of its own ({kind}: {text}). The worker's log has the details."
 
 
-class _UnwantedError(Exception):
-    """The call was erased, or another worker was faster."""
+@dataclass(frozen=True, slots=True)
+class CopyClaim:
+    """A cleaner copy that is to be made, as worker.holding asks for it."""
 
+    call_id: UUID
+    token: UUID
 
-class _StopError(Exception):
-    """This worker is to stop."""
+    def __str__(self) -> str:
+        return f"the cleaner copy of call {self.call_id}"
+
+    def renew(self) -> bool:
+        return cleaning.cleaner_copy_renew(self.call_id, self.token)
+
+    def give_back(self) -> bool:
+        return cleaning.cleaner_copy_give_back(self.call_id, self.token)
 
 
 def cleaner_copy_attempt(call_id: UUID) -> None:
@@ -36,41 +49,40 @@ def cleaner_copy_attempt(call_id: UUID) -> None:
     if stopping.is_asked():
         queueing.enqueue(call_id, queueing.CLEANER_COPY_MAKE)
         return
-    token = uuid4()
-    call = cleaning.cleaner_copy_claim(call_id, token)
+    claim = CopyClaim(call_id, uuid4())
+    call = cleaning.cleaner_copy_claim(call_id, claim.token)
     if call is None:
         return
-    try:
-        _make(call, token)
-    except _UnwantedError:
-        if not Call.objects.filter(id=call_id).exists():
-            files.cleaner_path(call).unlink(missing_ok=True)
-    except _StopError:
-        cleaning.cleaner_copy_give_back(call_id, token)
-    except AnalysisError as error:
-        cleaning.cleaner_copy_finish(call_id, token, reason=in_senders_words(call, error.message))
-    except Exception as error:
-        log.exception("the cleaner copy of call %s failed", call_id)
-        text = str(error).strip().partition("\n")[0]
-        cleaning.cleaner_copy_finish(call_id, token, reason=UNEXPECTED.format(kind=type(error).__name__, text=text))
-        raise
-    except BaseException:
-        cleaning.cleaner_copy_give_back(call_id, token)
-        raise
+    with cleared_if_erased(call), Hold(claim) as hold:
+        try:
+            _make(call, hold)
+        except LeaseLostError as lost:
+            log.warning("%s; what was made of it is dropped", lost)
+        except AnalysisError as error:
+            _failed(hold, in_senders_words(call, error.message))
+        except Exception as error:
+            log.exception("%s failed", claim)
+            text = str(error).strip().partition("\n")[0]
+            _failed(hold, UNEXPECTED.format(kind=type(error).__name__, text=text))
+            raise
+        except BaseException:
+            hold.give_back()
+            raise
 
 
-def _make(call: Call, token: UUID) -> None:
-    report, denoiser = partial(_report, call, token), runtime.denoiser()
+def _make(call: Call, hold: Hold) -> None:
+    report, denoiser = partial(_report, hold), runtime.denoiser()
     with decode.open_recording(files.recording_path(call), runtime.engines().decoders, runtime.config().decode) as recording:
         report(0.0)
-        with files.replaced_atomically(files.cleaner_path(call)) as draft:
+        with placed(files.cleaner_path(call), hold) as draft:
             playback.write(recording, draft, denoiser, report)
-    if not cleaning.cleaner_copy_finish(call.id, token):
-        raise _UnwantedError
+    if not hold.store(lambda: cleaning.cleaner_copy_finish(hold.claim.call_id, hold.claim.token)):
+        raise LeaseLostError(f"{hold.claim} was taken away before it was finished")
 
 
-def _report(call: Call, token: UUID, done: float) -> None:
-    if stopping.is_asked():
-        raise _StopError
-    if not cleaning.cleaner_copy_report(call.id, token, done):
-        raise _UnwantedError
+def _report(hold: Hold, done: float) -> None:
+    hold.report(lambda: cleaning.cleaner_copy_report(hold.claim.call_id, hold.claim.token, done))
+
+
+def _failed(hold: Hold, reason: str) -> None:
+    cleaning.cleaner_copy_finish(hold.claim.call_id, hold.claim.token, reason=reason)

@@ -1,41 +1,75 @@
-"""Keeps a claimed call ours: a thread renews its lease while the work goes on, and the work hears when it was taken away."""
+"""Keeps ours what was claimed: a thread renews its lease while the work goes on, and the work hears when it was taken away."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-from callanalytics.calls import lease
 from worker import stopping
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
+
+    Answer = TypeVar("Answer")
 
 log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 1.0
 LOOK_EVERY_S = 0.5
-"""How soon a worker that is asked to stop gives its call back. It happens here, because the work may be deep in a model for seconds."""
+"""How soon a worker that is asked to stop gives back what it has. It happens here, because the work may be deep in a model for seconds."""
 
-STOPPED = "The worker was stopped while it analysed the call; the next one starts on it again."
+ASK_AGAIN_AFTER_S = (2.0, 5.0, 15.0, 30.0)
+"""A database that restarts must not cost the work of minutes or hours; the lease outlasts these waits."""
 
 
 class LeaseLostError(Exception):
-    """The call belongs to another worker now, or to nobody: what was found so far is not stored."""
+    """What was claimed belongs to another worker now, or to nobody: what was made so far is dropped."""
+
+
+class Claim(Protocol):
+    """A row that this worker took, and the lease that it is held by. As text it says what it is, as in `call …`."""
+
+    @property
+    def call_id(self) -> UUID: ...
+
+    @property
+    def token(self) -> UUID: ...
+
+    def renew(self) -> bool:
+        """Keep it for another LEASE_S; False where it was taken away."""
+        ...
+
+    def give_back(self) -> object:
+        """Return it to the queue as if it had not been tried, where it is still held."""
+        ...
+
+
+def patiently(ask: Callable[[], Answer], between: Callable[[], object] = lambda: None) -> Answer:
+    """What the database answers, asked again where it does not; `between` two turns something may raise to end it."""
+    for wait in ASK_AGAIN_AFTER_S:
+        try:
+            return ask()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("the database did not answer, asked again in %.0f s: %s", wait, error)
+            connection.close()
+            time.sleep(wait)
+            between()
+    return ask()
 
 
 class Hold:
-    """A claimed call. Renewed every LEASE_RENEW_S by a thread, because a step may be silent for longer than a lease lasts."""
+    """Something claimed. Renewed every LEASE_RENEW_S by a thread, because a step may be silent for longer than a lease lasts."""
 
-    def __init__(self, call_id: UUID, token: UUID) -> None:
-        self.call_id, self.token = call_id, token
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
         self._lost, self._done = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._renew, name=f"lease of {call_id}", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name=f"lease of {claim}", daemon=True)
         self._reported_at = float("-inf")
 
     def __enter__(self) -> Self:
@@ -49,10 +83,10 @@ class Hold:
     def check(self) -> None:
         """Raises LeaseLostError once the lease is gone."""
         if self._lost.is_set():
-            raise LeaseLostError(f"call {self.call_id} was taken away")
+            raise LeaseLostError(f"{self.claim} was taken away")
 
-    def report(self, step: str, done: float) -> None:
-        """Write where the analysis is, `done` in 0-1, at most once a second. Raises LeaseLostError once the lease is gone.
+    def report(self, write: Callable[[], bool]) -> None:
+        """Write how far the work is, at most once a second; `write` answers False where the lease is gone. Raises LeaseLostError then.
 
         A database that does not answer costs the report, not the work: the lease has a thread of its own.
         """
@@ -62,25 +96,30 @@ class Hold:
             return
         self._reported_at = now
         try:
-            held = lease.progress_report(self.call_id, self.token, step=step, percent=100 * done)
+            held = write()
         except DatabaseError as error:
-            log.warning("call %s: its progress could not be written: %s", self.call_id, error)
+            log.warning("%s: its progress could not be written: %s", self.claim, error)
             connection.close()
             return
         if not held:
             self._lost.set()
             self.check()
 
+    def store(self, write: Callable[[], Answer]) -> Answer:
+        """What `write` gives, asked again where the database does not answer. Raises LeaseLostError once the lease is gone."""
+        self.check()
+        return patiently(write, self.check)
+
     def give_back(self) -> None:
-        """Return the call to the queue as if it had not been tried; from here on the lease is lost."""
+        """Return it to the queue as if it had not been tried; from here on the lease is lost."""
         self._lost.set()
-        lease.call_give_back(self.call_id, self.token, STOPPED)
+        self.claim.give_back()
 
     def _renew(self) -> None:
         try:
             self._keep()
         except DatabaseError as error:
-            log.warning("call %s could not be given back, its lease will run out: %s", self.call_id, error)
+            log.warning("%s could not be given back, its lease will run out: %s", self.claim, error)
         finally:
             connection.close()
 
@@ -98,9 +137,9 @@ class Hold:
     def _renewed(self) -> bool:
         """False where the lease is gone. A database that does not answer is asked again: the lease outlasts three such turns."""
         try:
-            held = lease.lease_renew(self.call_id, self.token)
+            held = self.claim.renew()
         except DatabaseError as error:
-            log.warning("call %s: its lease could not be renewed: %s", self.call_id, error)
+            log.warning("%s: its lease could not be renewed: %s", self.claim, error)
             connection.close()
             return True
         if not held:

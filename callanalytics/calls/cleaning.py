@@ -62,6 +62,11 @@ def cleaner_copy_claim(call_id: UUID, token: UUID) -> Call | None:
     return Call.objects.select_related("recording").filter(id=call_id).first() if taken else None
 
 
+def cleaner_copy_renew(call_id: UUID, token: UUID) -> bool:
+    """Keep a claimed copy for another LEASE_S; False where it was taken away, and the worker must stop."""
+    return _held(call_id, token).update(lease_until=from_now(settings.LEASE_S)) == 1
+
+
 def cleaner_copy_report(call_id: UUID, token: UUID, done: float) -> bool:
     """Say how much is done, 0-1, and renew the lease; False where that was lost."""
     return _held(call_id, token).update(percent=int(100 * done), lease_until=from_now(settings.LEASE_S)) == 1
@@ -69,8 +74,8 @@ def cleaner_copy_report(call_id: UUID, token: UUID, done: float) -> bool:
 
 def cleaner_copy_finish(call_id: UUID, token: UUID, *, reason: str = "") -> bool:
     """The copy is there, or there is a reason why it cannot be; False where the lease was lost."""
-    status = CallStatus.FAILED if reason else CallStatus.DONE
-    return _held(call_id, token).update(**NOT_LEASED, status=status, reason=reason[:500]) == 1
+    ended = {"status": CallStatus.FAILED, "reason": reason[:500]} if reason else {"status": CallStatus.DONE, "percent": 100}
+    return _held(call_id, token).update(**NOT_LEASED, **ended) == 1
 
 
 def cleaner_copy_give_back(call_id: UUID, token: UUID) -> bool:

@@ -139,6 +139,11 @@ def cleaner_path(call: Call) -> Path:
     return absolute(_spread("cleaner", call.id, ".m4a"))
 
 
+def copy_paths(call: Call) -> list[Path]:
+    """Everything that is made of the recording to be heard and seen, whether it is there or not."""
+    return [playback_path(call), peaks_path(call), cleaner_path(call)]
+
+
 def document_write(relative: str, document: dict[str, Any]) -> None:
     """Write a document gzipped; the same document gives the same bytes."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

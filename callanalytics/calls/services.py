@@ -6,6 +6,7 @@ from callanalytics.calls.cleaning import (
     cleaner_copy_claim,
     cleaner_copy_finish,
     cleaner_copy_give_back,
+    cleaner_copy_renew,
     cleaner_copy_report,
 )
 from callanalytics.calls.corrections import call_objection_set, call_retry, call_swap_roles
@@ -44,6 +45,7 @@ __all__ = [
     "cleaner_copy_claim",
     "cleaner_copy_finish",
     "cleaner_copy_give_back",
+    "cleaner_copy_renew",
     "cleaner_copy_report",
     "flag_judge",
     "flag_retract",

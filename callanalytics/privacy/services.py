@@ -63,13 +63,7 @@ def call_erase(*, user: User, call_id: UUID, reason: str) -> Erasure:
 def _files(call: Call, recording: Recording | None) -> list[Path]:
     documents = AnalysisRun.objects.filter(call=call).exclude(document="").values_list("document", flat=True)
     audio = [files.absolute(recording.file)] if recording is not None else []
-    return [
-        *audio,
-        files.playback_path(call),
-        files.peaks_path(call),
-        files.cleaner_path(call),
-        *(files.absolute(name) for name in documents),
-    ]
+    return [*audio, *files.copy_paths(call), *(files.absolute(name) for name in documents)]
 
 
 def _erased(call: Call, user: User, reason: str, counts: dict[str, int | bool]) -> Erasure:

@@ -25,7 +25,6 @@ from worker.analysing import AttemptFailedError, call_attempt
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from uuid import UUID
 
     from pytest_django.fixtures import Settings
 
@@ -172,7 +171,7 @@ def test_a_worker_that_is_stopped_gives_the_call_back(world: World, real: Engine
     replaced(monkeypatch, real, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         call_attempt(call.id)
-    assert state(call) == ("queued", 0, holding.STOPPED)
+    assert state(call) == ("queued", 0, analysing.STOPPED)
 
 
 def test_a_call_goes_back_at_once_when_its_worker_is_asked_to_stop_in_a_long_step(
@@ -188,7 +187,7 @@ def test_a_call_goes_back_at_once_when_its_worker_is_asked_to_stop_in_a_long_ste
 
     replaced(monkeypatch, real, long_step)
     assert call_attempt(call.id) is None
-    assert given_back == [("queued", 0, holding.STOPPED)]
+    assert given_back == [("queued", 0, analysing.STOPPED)]
     assert not AnalysisRun.objects.exists()
     assert (call.lease_token, call.next_attempt_at) == (None, None)
 
@@ -219,7 +218,7 @@ def test_a_database_that_is_away_for_a_moment_costs_neither_progress_nor_the_fin
 
     monkeypatch.setattr(lease, "progress_report", no_report)
     monkeypatch.setattr(storing, "analysis_store", no_store)
-    monkeypatch.setattr(analysing, "STORE_AGAIN_AFTER_S", (0.0, 0.0))
+    monkeypatch.setattr(holding, "ASK_AGAIN_AFTER_S", (0.0, 0.0))
     call = agents_call(world)
     assert call_attempt(call.id) == "done"
     assert (away, state(call)) == ([], ("done", 1, ""))
@@ -262,6 +261,23 @@ def test_a_call_erased_before_its_analysis_fails_leaves_nothing(
     assert [file for file in media.rglob("*") if file.is_file()] == []
 
 
+@pytest.mark.parametrize("error", [SystemExit(), OperationalError("server closed the connection")])
+def test_a_call_erased_before_its_worker_ends_leaves_nothing(
+    world: World, real: Engines, monkeypatch: pytest.MonkeyPatch, media: Path, error: BaseException
+) -> None:
+    call = agents_call(world)
+
+    def erased_and_ended() -> None:
+        call_erase(user=world.owner, call_id=call.id, reason="asked")
+        files.playback_path(call).write_bytes(b"put there after the erasure looked")
+        raise error
+
+    replaced(monkeypatch, real, erased_and_ended)
+    with pytest.raises((SystemExit, AttemptFailedError)):
+        call_attempt(call.id)
+    assert [file for file in media.rglob("*") if file.is_file()] == []
+
+
 def test_an_objection_while_it_is_analysed_wins(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     from callanalytics.calls.services import call_objection_set
 
@@ -291,21 +307,17 @@ def test_the_lease_is_renewed_while_a_step_says_nothing(
     assert ends[0] < ends[-1]
 
 
-def test_progress_is_written_at_most_once_a_second(world: World, real: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[str] = []
-    report = lease.progress_report
+def test_progress_is_written_at_most_once_a_second() -> None:
+    written: list[int] = []
 
-    def noted(call_id: UUID, token: UUID, *, step: str, percent: float) -> bool:
-        written.append(step)
-        return report(call_id, token, step=step, percent=percent)
+    def write() -> bool:
+        written.append(len(written))
+        return True
 
-    monkeypatch.setattr(lease, "progress_report", noted)
-    call = agents_call(world)
-    hold = holding.Hold(call.id, uuid4())
-    lease.call_claim(call.id, hold.token)
-    for part in range(50):
-        hold.report("transcribe", part / 50)
-    assert written == ["transcribe"]
+    hold = holding.Hold(analysing.CallClaim(uuid4(), uuid4()))
+    for _ in range(50):
+        hold.report(write)
+    assert written == [0]
 
 
 def test_the_task_has_the_name_that_the_web_sends(world: World) -> None:

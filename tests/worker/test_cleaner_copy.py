@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 import pytest
+from django.db import OperationalError
 
 from analysis.errors import AnalysisError
+from analysis.steps import decode
 from callanalytics.calls import cleaning, files, queueing
 from callanalytics.calls.models import AnalysisRun, Call, CleanerCopy
 from callanalytics.privacy.services import call_erase
 from tests import audio
 from tests.factories import agents_call, cleaner_claimed
-from worker import runtime, stopping, tasks
+from worker import holding, runtime, stopping, tasks
 from worker.cleaner_copy import cleaner_copy_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from uuid import UUID
+
+    from pytest_django.fixtures import Settings
 
     from analysis.config import Config
     from analysis.ports import Denoiser, Engines
@@ -130,6 +135,7 @@ def stored(media: Path) -> set[Path]:
 
 def test_progress_is_told_while_it_is_made(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
+    monkeypatch.setattr(holding, "REPORT_EVERY_S", 0.0)
     call = asked(world, noisy)
     acting(monkeypatch, lambda: told.append(CleanerCopy.objects.get().percent))
     cleaner_copy_attempt(call.id)
@@ -159,6 +165,61 @@ def test_a_call_that_is_erased_at_the_last_moment_leaves_nothing(
     monkeypatch.setattr(cleaning, "cleaner_copy_finish", erased_before)
     cleaner_copy_attempt(call.id)
     assert stored(media) == set()
+
+
+@pytest.mark.parametrize("error", [SystemExit(), OperationalError("server closed the connection")])
+def test_a_call_that_is_erased_at_the_last_moment_leaves_nothing_however_its_worker_ends(
+    world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, media: Path, error: BaseException
+) -> None:
+    call = asked(world, noisy)
+
+    def erased_and_ended(call_id: UUID, token: UUID, **reason: str) -> bool:
+        if not reason:
+            call_erase(user=world.owner, call_id=call.id, reason="asked")
+            files.cleaner_path(call).write_bytes(b"put there after the erasure looked")
+        raise error
+
+    monkeypatch.setattr(cleaning, "cleaner_copy_finish", erased_and_ended)
+    monkeypatch.setattr(holding, "ASK_AGAIN_AFTER_S", ())
+    with pytest.raises(type(error)):
+        cleaner_copy_attempt(call.id)
+    assert stored(media) == set()
+
+
+def test_the_lease_is_renewed_while_a_long_recording_is_read(
+    world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.LEASE_S, settings.LEASE_RENEW_S = 2.0, 0.3
+    call, read = asked(world, noisy), decode.open_recording
+
+    def slowly(*args: Any) -> Any:
+        threading.Event().wait(3.0)
+        cleaning.cleaner_copies_requeue_expired()
+        return read(*args)
+
+    monkeypatch.setattr(decode, "open_recording", slowly)
+    cleaner_copy_attempt(call.id)
+    copy = CleanerCopy.objects.get()
+    assert (copy.status, copy.attempts) == ("done", 1)
+
+
+def test_a_database_that_is_away_for_a_moment_costs_no_copy(world: World, noisy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, away = asked(world, noisy), [OperationalError("server closed the connection")] * 2
+    report, finish = cleaning.cleaner_copy_report, cleaning.cleaner_copy_finish
+
+    def no_report(*args: Any) -> bool:
+        monkeypatch.setattr(cleaning, "cleaner_copy_report", report)
+        raise away.pop()
+
+    def no_finish(*args: Any) -> bool:
+        monkeypatch.setattr(cleaning, "cleaner_copy_finish", finish)
+        raise away.pop()
+
+    monkeypatch.setattr(cleaning, "cleaner_copy_report", no_report)
+    monkeypatch.setattr(cleaning, "cleaner_copy_finish", no_finish)
+    monkeypatch.setattr(holding, "ASK_AGAIN_AFTER_S", (0.0,))
+    cleaner_copy_attempt(call.id)
+    assert (away, CleanerCopy.objects.get().status) == ([], "done")
 
 
 def taken_over(call: Call) -> UUID:
@@ -204,7 +265,13 @@ def test_a_worker_that_is_asked_to_stop_gives_it_back(world: World, noisy: bytes
     call = asked(world, noisy)
     told: list[tuple[str, ...]] = []
     monkeypatch.setattr(queueing, "_send", lambda *message: told.append(message))
-    acting(monkeypatch, lambda: monkeypatch.setattr(stopping, "is_asked", lambda: True))
+
+    def long_block() -> None:
+        monkeypatch.setattr(stopping, "is_asked", lambda: True)
+        threading.Event().wait(3 * holding.LOOK_EVERY_S)
+        assert CleanerCopy.objects.get().status == "queued", "it goes back at once"
+
+    acting(monkeypatch, long_block)
     cleaner_copy_attempt(call.id)
     copy = CleanerCopy.objects.get()
     assert (copy.status, copy.attempts) == ("queued", 0)
