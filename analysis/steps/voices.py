@@ -6,6 +6,7 @@ A stereo recording whose two parties came to lie on one channel is mono too.
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from sklearn.metrics import silhouette_score
 from analysis.values import SAMPLE_RATE, Note, Span, Voice, VoiceSplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +31,9 @@ BLOCK_S = 60.0
 
 LONE_SHARE = 0.03
 """What a channel may say while the other is silent, as a share of the other's speech, and still hold nobody (docs/models/voices.md)."""
+
+LONE_S = 2.0
+"""And how many seconds of that may be louder than the other channel, which a leak is not and a person who speaks is."""
 
 CELL_S = 0.05
 """Resolution of the border between two voices."""
@@ -92,14 +96,15 @@ def _split_stereo(spoken: Speech) -> VoiceSplit:
 def _split_lone(recording: Recording, spoken: Speech, diarizer: Diarizer, config: VoicesConfig) -> VoiceSplit | None:
     """The voices of the one channel that is spoken on, where there are several; None where one party may be silent, or nearly."""
     quiet, lone = sorted(spoken.channels, key=lambda item: _seconds(item.spans))
-    if _seconds_alone(quiet.spans, lone.spans) > LONE_SHARE * _seconds(lone.spans):
+    alone = tuple(_alone(quiet.spans, lone.spans))
+    if _seconds(alone) > LONE_SHARE * _seconds(lone.spans) or _louder_s(recording, alone, quiet.channel) > LONE_S:
         return None
     found = _split_mono(recording, lone.channel, lone.spans, diarizer=diarizer, config=config)
     if len(found.voices) < 2:
         return None
-    message = (
-        f"several voices share channel {lone.channel}, and channel {quiet.channel} holds next to no speech of its own: it was left out"
-    )
+    message = f"several voices share channel {lone.channel}, and channel {quiet.channel} holds next to no speech of its own"
+    if (left_out_s := _seconds(alone)) >= 0.1:
+        message = f"{message}: {left_out_s:.1f} s of it were left out"
     return replace(found, channels=2, notes=(Note("one_channel", message), *found.notes))
 
 
@@ -107,11 +112,31 @@ def _seconds(spans: Sequence[Span]) -> float:
     return sum((span.seconds for span in spans), 0.0)
 
 
-def _seconds_alone(spans: Sequence[Span], others: Sequence[Span]) -> float:
-    """Seconds of the spans in which none of the others, which do not overlap each other, is going on."""
-    starts, ends = np.array([(span.start, span.end) for span in others], np.float64).reshape(-1, 2).T
-    shared = (np.maximum(np.minimum(span.end, ends) - np.maximum(span.start, starts), 0.0).sum() for span in spans)
-    return _seconds(spans) - float(sum(shared))
+def _alone(spans: Sequence[Span], others: Sequence[Span]) -> Iterator[Span]:
+    """The pieces of the spans in which none of the others, in order of time, is going on."""
+    for span in spans:
+        at = span.start
+        for other in others[bisect_right(others, at, key=lambda item: item.end) :]:
+            if other.start >= span.end:
+                break
+            if other.start > at:
+                yield Span(at, other.start)
+            at = other.end
+        if at < span.end:
+            yield Span(at, span.end)
+
+
+def _louder_s(recording: Recording, spans: Iterable[Span], channel: int) -> float:
+    """Seconds of the spans in which this channel of two is the louder one.
+
+    Shorter ones are the edges of what both carry: a word that one channel says alone lasts `MIN_TURN_S` with its padding.
+    """
+    words = (span for span in spans if span.seconds >= MIN_TURN_S)
+    return _seconds([span for span in words if _power(recording, channel, span) > _power(recording, 1 - channel, span)])
+
+
+def _power(recording: Recording, channel: int, span: Span) -> float:
+    return float(np.square(recording.audio(channel, span.start, span.end), dtype=np.float64).mean())
 
 
 def _products(recording: Recording) -> NDArray[np.float64]:

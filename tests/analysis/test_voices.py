@@ -164,6 +164,26 @@ def test_both_parties_of_a_real_call_on_one_channel_are_told_apart(
     assert speaker_error(found, truth) < 0.03
     assert [note.code for note in found.notes] == ["one_channel"]
     assert f"channel {1 - lone} holds next to no speech" in found.notes[0].message
+    assert ("left out" in found.notes[0].message) == (beside == "leak"), "nothing is said to be left out where nothing was"
+
+
+@pytest.mark.parametrize(
+    ("said_s", "gain", "kept"),
+    [(2.5, 30.0, True), (2.5, 0.1, False), (1.5, 30.0, False)],
+    ids=["a person who speaks", "a leak of as long", "a word or two"],
+)
+def test_what_a_person_says_on_the_quiet_channel_is_kept_and_what_is_left_out_is_told(
+    tmp_path: Path, said_s: float, gain: float, kept: bool
+) -> None:
+    """Under 3 % of what two voices say on the other channel, while that one has a pause."""
+    lone = np.concatenate([audio.noise(10.0, level, seed) for seed, level in enumerate([-12.0, -40.0] * 6)])
+    lone[16000 * 100 :] *= 0.1
+    quiet = audio.noise(120.0, -60.0, 9)
+    quiet[16000 * 102 : round(16000 * (102 + said_s))] = gain * lone[16000 * 102 : round(16000 * (102 + said_s))]
+    spoken = Speech((ChannelSpeech(0, (Span(0.0, 100.0),), None), ChannelSpeech(1, (Span(102.0, 102.0 + said_s),), None)))
+    found = voices.split(audio.recording(tmp_path, np.stack([lone, quiet])), spoken, ByLevel(), CONFIG.voices)
+    assert {voice.channel for voice in found.voices} == ({0, 1} if kept else {0})
+    assert [note.message.partition("own: ")[2] for note in found.notes] == ([] if kept else [f"{said_s:.1f} s of it were left out"])
 
 
 @pytest.mark.parametrize("name", ["calls/aws_lca__auto_repairs_40_L-agent_R-customer.flac", "calls/speechmatics__callcenter_sample.wav"])
