@@ -41,6 +41,11 @@ def test_an_outsider_hears_nothing(browser: Callable[[str], Client], call: Call)
         assert browser("outsider").get(f"/calls/{call.id}/{part}/").status_code == 404
 
 
+def test_an_outsider_has_no_cleaner_copy_made(browser: Callable[[str], Client], call: Call) -> None:
+    assert browser("outsider").post(f"/calls/{call.id}/cleaner/").status_code == 404
+    assert not CleanerCopy.objects.exists()
+
+
 def test_another_teams_call_is_not_found(browser: Callable[[str], Client], world: World) -> None:
     foreign = factories.done_call(world.sales)
     assert browser("reviewer").get(f"/calls/{foreign.id}/audio/").status_code == 404

@@ -196,10 +196,3 @@ def test_a_worker_that_lost_its_lease_is_not_heard_after_the_copy_was_asked_for_
     assert not any(says_something(call, stale))
     asked.refresh_from_db()
     assert (asked.status, asked.attempts) == ("running", 1)
-
-
-def test_a_copy_of_an_objected_call_may_be_made(world: World) -> None:
-    """The objection is to emotion scores; a call that is easier to hear tells nobody's emotion."""
-    objected = factories.agents_call(world, objected=True)
-    cleaning.cleaner_copy_ask(user=world.agent_user, call_id=objected.id)
-    assert cleaning.cleaner_copy_finish(objected.id, factories.cleaner_claimed(objected))

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 import pytest
+import soundfile
+from django.core.management import call_command
 from django.db import OperationalError
 
 from analysis.errors import AnalysisError
 from analysis.steps import decode
+from callanalytics import celery
 from callanalytics.calls import cleaning, files, queueing
 from callanalytics.calls.models import AnalysisRun, Call, CleanerCopy
 from callanalytics.privacy.services import call_erase
 from tests import audio
-from tests.factories import agents_call, cleaner_claimed
+from tests.factories import agents_call, cleaner_claimed, queued_call
+from tests.worker.installation import ROOT
 from worker import holding, runtime, stopping, tasks
+from worker.analysing import call_attempt
 from worker.cleaner_copy import cleaner_copy_attempt
 
 if TYPE_CHECKING:
@@ -282,11 +288,64 @@ def test_a_worker_that_is_asked_to_stop_gives_it_back(world: World, noisy: bytes
     assert stored(media) == {files.recording_path(call)}
 
 
-def test_no_score_changes_by_it(world: World, noisy: bytes) -> None:
-    """The recording that is analysed stays as it came, byte for byte."""
-    call = asked(world, noisy)
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The end of a sample call, where the customer is scored."""
+    samples, rate = soundfile.read(ROOT / "samples" / "escalates.flac")
+    file = tmp_path_factory.mktemp("spoken") / "spoken.flac"
+    soundfile.write(file, samples[-round(15 * rate) :], rate)
+    return file.read_bytes()
+
+
+def analysed(call: Call) -> dict[str, Any]:
+    """What the analysis found, less how long it took."""
+    assert call_attempt(call.id) == "done"
+    document = files.document_read(AnalysisRun.objects.get(call=call).document)
+    return {name: value for name, value in document.items() if name != "timings"}
+
+
+def test_no_score_changes_by_it(world: World, spoken: bytes) -> None:
+    given: dict[str, Any] = {"channels": ("agent", "customer")}
+    cleaned = queued_call(world.billing, io.BytesIO(spoken), **given)
+    cleaning.cleaner_copy_ask(user=world.owner, call_id=cleaned.id)
+    cleaner_copy_attempt(cleaned.id)
+    assert files.cleaner_path(cleaned).is_file()
+    assert files.recording_path(cleaned).read_bytes() == spoken
+    document = analysed(cleaned)
+    assert any(entry["tone"] and entry["frustration"]["probability"] is not None for entry in document["utterances"])
+    assert document == analysed(queued_call(world.sales, io.BytesIO(spoken), **given))
+
+
+def test_of_a_call_that_the_caller_objected_to_a_copy_is_made_all_the_same(world: World, noisy: bytes) -> None:
+    """The objection is to scores of emotion; a call that is easier to hear has none."""
+    call = agents_call(world, noisy, objected=True)
+    cleaning.cleaner_copy_ask(user=world.agent_user, call_id=call.id)
     cleaner_copy_attempt(call.id)
-    assert files.recording_path(call).read_bytes() == noisy
+    assert CleanerCopy.objects.get().status == "done"
+    assert files.cleaner_path(call).is_file()
+
+
+def of_a_silent_worker(call: Call) -> CleanerCopy:
+    """A copy whose worker went silent."""
+    cleaner_claimed(call)
+    CleanerCopy.objects.update(lease_until="2020-01-01T00:00:00Z")
+    return CleanerCopy.objects.get()
+
+
+@pytest.mark.parametrize("sweep", [tasks.calls_sweep, lambda: call_command("sweep")], ids=["by the clock", "by hand"])
+def test_a_copy_whose_worker_went_silent_waits_again_after_a_sweep(world: World, nudged: list[str], sweep: Callable[[], object]) -> None:
+    copy = of_a_silent_worker(asked(world, b"not decoded here"))
+    nudged.clear()
+    sweep()
+    copy.refresh_from_db()
+    assert (copy.status, copy.attempts, copy.lease_token) == ("queued", 1, None)
+    assert nudged == [str(copy.call_id)]
+
+
+@pytest.mark.parametrize("task", [queueing.CLEANER_COPY_MAKE, queueing.CALL_ANALYZE])
+def test_what_takes_minutes_waits_in_the_queue_of_the_analyses(task: str, settings: Settings) -> None:
+    assert celery.app.amqp.router.route({}, task)["queue"].name == settings.ANALYSIS_QUEUE
+    assert celery.app.amqp.router.route({}, "worker.calls_sweep")["queue"].name == "maintenance"
 
 
 def test_the_task_has_the_name_that_the_web_sends() -> None:
