@@ -102,6 +102,7 @@ def _pages() -> list[tuple[str, str, str]]:
         ("agent", "call, as its agent", call),
         ("supervisor", "call of 4 hours", long),
         ("agent", "call of 4 hours, as its agent", long),
+        ("supervisor", "part of its transcript (htmx)", f"{long}parts/6/"),
         ("supervisor", "call state (htmx)", f"{call}status/"),
         ("supervisor", "transcript, VTT", f"{call}transcript/?format=vtt"),
         ("supervisor", "random stretch", "/review/random/"),
