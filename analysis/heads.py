@@ -7,6 +7,8 @@ A head is two files of one stem, `tone-<encoder>` or `wording-minilm`:
 - `<stem>.json`: `name`, `encoder`, `classes` (the k rows in order), `digest` (`sha256:` of the safetensors file), `license`,
   `commercial_use`, `languages`, `priors` (what share of its training each class was), `temperature`, `metrics`.
 
+Provenance names a head as `<name>@sha256:<the safetensors file>+card@sha256:<what scores rest on in the card>`.
+
 Tone takes concat(mean, std) over the utterance's encoder frames and has the rows anger, sadness, fear, disgust, happiness, surprise,
 neutral.
 Wording takes concat(MiniLM embedding, VADER's neg, neu, pos, compound) and has the rows frustration and sentiment.
@@ -16,9 +18,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from safetensors.numpy import load as load_tensors
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analysis.values import FloatArray
+
+T = TypeVar("T")
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -56,6 +61,12 @@ class HeadCard:
             raise AnalysisError(f"{self.name}: its card states no prior of {name}; run its script in training/", permanent=True)
         return self.priors[name]
 
+    @property
+    def scoring_digest(self) -> str:
+        """`sha256:` of what scores rest on besides the tensors; the measurements and terms of a card may change without changing it."""
+        bearing = [self.encoder, self.classes, sorted(self.languages), sorted(self.priors.items()), self.temperature]
+        return "sha256:" + hashlib.sha256(json.dumps(bearing, separators=(",", ":")).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
@@ -66,7 +77,8 @@ class LinearHead:
 
     @property
     def provenance(self) -> str:
-        return f"{self.card.name}@{self.card.digest}"
+        """The name with the digests of everything that a score rests on: tensors and card."""
+        return f"{self.card.name}@{self.card.digest}+card@{self.card.scoring_digest}"
 
     def standardised(self, features: FloatArray) -> FloatArray:
         """Features of shape [n, d] on the scale the head was trained on."""
@@ -118,17 +130,34 @@ def save_head(stem: str, tensors: dict[str, FloatArray], description: dict[str, 
 
 
 def _card(description: dict[str, Any]) -> HeadCard:
+    """Raises KeyError, TypeError or ValueError where a field is missing, of another type, or no share or temperature."""
     return HeadCard(
-        name=str(description["name"]),
-        encoder=str(description["encoder"]),
-        classes=tuple(description["classes"]),
-        digest=_prefixed(str(description["digest"])),
-        license=str(description["license"]),
-        commercial_use=bool(description["commercial_use"]),
-        languages=frozenset(description["languages"]),
-        priors={str(name): float(share) for name, share in description["priors"].items()},
-        temperature=float(description["temperature"]),
+        name=_typed(description, "name", str),
+        encoder=_typed(description, "encoder", str),
+        classes=tuple(str(name) for name in _typed(description, "classes", list)),
+        digest=_prefixed(_typed(description, "digest", str)),
+        license=_typed(description, "license", str),
+        commercial_use=_typed(description, "commercial_use", bool),
+        languages=frozenset(str(code) for code in _typed(description, "languages", list)),
+        priors={
+            str(name): _number(share, f"the prior of {name}", below=1.0) for name, share in _typed(description, "priors", dict).items()
+        },
+        temperature=_number(description["temperature"], "the temperature", below=math.inf),
     )
+
+
+def _typed(description: dict[str, Any], key: str, kind: type[T]) -> T:
+    value = description[key]
+    if not isinstance(value, kind):
+        raise TypeError(f"{key} is {value!r}, no {kind.__name__}")
+    return value
+
+
+def _number(value: Any, what: str, *, below: float) -> float:
+    """A number over 0. A prior of 0 or 1, like NaN, has no odds to count from."""
+    if not isinstance(value, int | float) or not 0.0 < value < below:
+        raise ValueError(f"{what} is {value!r}, not between 0 and {below:g}")
+    return float(value)
 
 
 def _prefixed(digest: str) -> str:

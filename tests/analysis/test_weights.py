@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,51 @@ def test_the_prior_that_the_score_counts_from_is_the_heads_own_and_in_its_card(s
     assert f"{name} {description(stem)['priors'][name]:.3f}" in card
     with pytest.raises(AnalysisError, match=f"{stem}: its card states no prior of boredom"):
         load_head(stem).card.prior("boredom")
+
+
+def changed(folder: Path, changes: dict[str, Any]) -> str:
+    """A copy of the wording head whose card says something else; its stem."""
+    shutil.copy(WEIGHTS / "wording-minilm.safetensors", folder)
+    (folder / "wording-minilm.json").write_text(json.dumps(description("wording-minilm") | changes))
+    return "wording-minilm"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"priors": {"frustration": 0.3}}, {"temperature": 1.5}, {"classes": ["sentiment", "frustration"]}, {"languages": ["en", "de"]}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_a_score_rests_on_in_a_card_is_in_provenance(tmp_path: Path, changes: dict[str, Any]) -> None:
+    shipped, other = load_head("wording-minilm"), load_head(changed(tmp_path, changes), tmp_path)
+    assert other.card.digest == shipped.card.digest
+    assert other.provenance != shipped.provenance
+
+
+def test_a_new_measurement_in_a_card_is_no_other_head(tmp_path: Path) -> None:
+    assert load_head(changed(tmp_path, {"metrics": {}}), tmp_path).provenance == load_head("wording-minilm").provenance
+
+
+@pytest.mark.parametrize("stem", HEADS)
+def test_provenance_holds_the_digest_of_the_tensors_and_of_the_card(stem: str) -> None:
+    found = load_head(stem).provenance
+    assert found.startswith(f"{stem}@{description(stem)['digest']}+card@sha256:")
+    assert len(found.rpartition(":")[2]) == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        *(({"priors": {"frustration": share}}, "the prior of frustration is") for share in (0, 1, -0.2, math.nan, None, "0.2", True)),
+        ({"priors": None}, "priors is None"),
+        ({"temperature": 0}, "the temperature is 0"),
+        ({"temperature": math.inf}, "the temperature is inf"),
+        ({"classes": "frustration"}, "classes is 'frustration'"),
+        ({"commercial_use": "false"}, "commercial_use is 'false'"),
+    ],
+)
+def test_a_card_that_cannot_be_counted_with_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(AnalysisError, match=f"^wording-minilm: the head cannot be read .*{said}.*run its script in training/"):
+        load_head(changed(tmp_path, changes), tmp_path)
 
 
 @pytest.mark.parametrize("stem", TONE_HEADS)
