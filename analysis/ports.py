@@ -44,7 +44,10 @@ class Engine(Protocol):
 
 class Decoder(Engine, Protocol):
     def decode(self, path: Path, spool: Path, *, max_s: float) -> Decoded:
-        """Write interleaved int16 PCM at 16 kHz to `spool`. Raises AnalysisError where the file holds no audio it can read."""
+        """Write interleaved int16 PCM at 16 kHz to `spool`. Raises AnalysisError where the file holds no audio it can read.
+
+        `spool` names a file that this process holds open (`/dev/fd/…`): another process, such as a program that is called, cannot open it.
+        """
         ...
 
 

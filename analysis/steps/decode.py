@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -27,6 +28,9 @@ STREAMED_BYTES = 0x7FFF0000
 
 MAX_CHUNKS = 1000
 """Chunks of a WAV before its sound; a damaged file of zeros reads as one chunk for every 8 bytes."""
+
+NOT_AGAIN = frozenset({errno.ENOENT, errno.ESTALE})
+"""What opening a file without a name answers where the file system has let go of it with its name."""
 
 READABLE = "WAV, MP3, M4A, Ogg, FLAC, WebM, AMR, 3GP or WMA"
 
@@ -55,7 +59,8 @@ def open_recording(file: Path, decoders: Sequence[Decoder], config: DecodeConfig
     """Decode a whole file to a spool in the temporary folder (`TMPDIR`).
 
     The decoders are tried in order until one reads all of the stated length. Raises a permanent AnalysisError for a file that
-    cannot be read, is cut short, too long, or has more than two channels; one that is not permanent when the disk is full.
+    cannot be read, is cut short, too long, or has more than two channels, and where the temporary folder cannot hold a spool; one that is
+    not permanent when the disk is full.
     """
     _refuse_no_file(file)
     spools = ExitStack()
@@ -107,6 +112,7 @@ def _best_reading(file: Path, decoders: Sequence[Decoder], spools: ExitStack, co
     failures: list[AnalysisError] = []
     for decoder in decoders:
         spool = spools.enter_context(_nameless())
+        _refuse_lost(spool)
         try:
             readings.append(_Reading(decoder.decode(file, _path(spool), max_s=config.max_s), spool))
         except AnalysisError as error:
@@ -121,6 +127,19 @@ def _best_reading(file: Path, decoders: Sequence[Decoder], spools: ExitStack, co
 def _nameless() -> IO[bytes]:
     """A file in the temporary folder without a name: the kernel takes it away with the process, however that ends."""
     return tempfile.TemporaryFile()
+
+
+def _refuse_lost(spool: IO[bytes]) -> None:
+    """Raises a permanent AnalysisError on a file system that does not open a file without a name again, as some network ones do not."""
+    try:
+        _path(spool).open("r+b").close()
+    except OSError as error:
+        if error.errno not in NOT_AGAIN:
+            raise
+        message = (
+            f"{tempfile.gettempdir()} does not hold temporary files as the analysis needs them; set TMPDIR to a folder on a local disk"
+        )
+        raise AnalysisError(message, permanent=True) from error
 
 
 def _path(spool: IO[bytes]) -> Path:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -230,6 +230,27 @@ def test_a_full_disk_may_be_tried_again_and_leaves_nothing(wav: Path, spooled: C
     assert "call.wav" in error.message
     assert "No space left" in error.message
     assert spooled() == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ESTALE])
+def test_a_temporary_folder_that_lets_go_of_nameless_files_is_named_with_what_to_do(
+    wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spooled: Callable[[], list[int]], number: int
+) -> None:
+    """As some network file systems do; the next attempt would meet the same folder."""
+    really = Path.open
+
+    def lets_go(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.parent == Path("/dev/fd"):
+            raise OSError(number, os.strerror(number))
+        return really(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", lets_go)
+    decoder = FakeDecoder(9.0, 9.0)
+    error = refused(wav, [decoder])
+    assert error.permanent
+    assert error.message.startswith(f"{tmp_path / 'spools'} does not hold temporary files")
+    assert error.message.endswith("set TMPDIR to a folder on a local disk")
+    assert (decoder.calls, spooled()) == (0, [])
 
 
 def test_the_spool_lies_nameless_in_the_temporary_folder_until_the_recording_is_left(
