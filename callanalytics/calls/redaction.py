@@ -32,7 +32,7 @@ def evidence_without_emotion(evidence: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def emotion_withdraw(call: Call) -> None:
-    """Remove every emotion value of a call, in all its runs: rows at once, documents when the transaction commits.
+    """Remove every emotion value of a call, in all its runs: rows and summaries at once, documents when the transaction commits.
 
     Flags stay with their words and verdicts, without scores; the next analysis takes them over or retracts them.
     """
@@ -47,7 +47,7 @@ def emotion_withdraw(call: Call) -> None:
 def _documents_withdraw(call: Call) -> None:
     runs = AnalysisRun.objects.filter(call=call).exclude(document="")
     names = list(runs.values_list("document", flat=True))
-    runs.update(document="")
+    runs.update(document="", summary={})
 
     def remove() -> None:
         for name in names:

@@ -202,6 +202,16 @@ def test_no_other_class_of_tone_than_anger_is_shown(browser: Callable[[str], Cli
     assert 'class="chip tone"' not in page(browser("reviewer"), call)
 
 
+def test_a_call_whose_analysis_is_withdrawn_has_its_page_from_what_remains(
+    browser: Callable[[str], Client], call: Call, world: World
+) -> None:
+    call_objection_set(user=world.supervisor, call_id=call.id, objected=True)
+    assert "I have called four times" in page(browser("reviewer"), call)
+    token = factories.claimed(call)
+    call_fail(call.id, token, "not audio", permanent=True)
+    assert "not audio" in page(browser("reviewer"), call)
+
+
 def test_an_objected_call_says_that_nothing_is_scored(browser: Callable[[str], Client], call: Call, world: World) -> None:
     call_objection_set(user=world.supervisor, call_id=call.id, objected=True)
     measured = dataclasses.replace(

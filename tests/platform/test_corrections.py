@@ -12,7 +12,15 @@ from analysis.values import Party, Scoring, ScoringMode
 from callanalytics.calls import files, mapping
 from callanalytics.calls.corrections import swapped
 from callanalytics.calls.models import AnalysisRun, Call, CallStatus, Flag, FlagStatus, Recording, Utterance
-from callanalytics.calls.services import analysis_store, call_objection_set, call_swap_roles, peaks_path, playback_path, recording_path
+from callanalytics.calls.services import (
+    analysis_store,
+    call_objection_set,
+    call_retry,
+    call_swap_roles,
+    peaks_path,
+    playback_path,
+    recording_path,
+)
 from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.events.models import Event
 from callanalytics.privacy.models import Erasure
@@ -57,12 +65,15 @@ def test_an_objection_removes_what_was_scored_and_analyses_for_measures_only(
     world: World, media: Path, nudged: list[str], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     call = factories.done_call(world.billing)
+    call_retry(user=world.supervisor, call_id=call.id)
+    factories.analyzed(call)
     assert len(emotion_left(call)) > 10
     with django_capture_on_commit_callbacks(execute=True):
         objected = call_objection_set(user=world.supervisor, call_id=call.id, objected=True)
     assert (objected.status, objected.objected) == (CallStatus.QUEUED, True)
     assert emotion_left(call) == []
     assert not list(media.rglob("*.json.gz"))
+    assert list(AnalysisRun.objects.filter(call=call).values_list("document", "summary")) == [("", {})] * 2
     flag = Flag.objects.get(call=call)
     assert (flag.status, flag.retracted_reason) == (FlagStatus.RETRACTED, "the caller objected to scoring")
     assert Event.objects.filter(type="flag.retracted", subject=str(flag.id)).exists()
