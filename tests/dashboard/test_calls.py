@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from callanalytics.calls.models import Call
@@ -166,10 +167,10 @@ def test_no_file_is_told(browser: Callable[[str], Client], world: World) -> None
 
 
 def test_more_files_than_are_taken_at_a_time_are_refused_on_a_page_that_says_so(browser: Callable[[str], Client], world: World) -> None:
-    many = files(*(f"{number}.wav" for number in range(101)))
+    many = files(*(f"{number}.wav" for number in range(settings.DATA_UPLOAD_MAX_NUMBER_FILES + 1)))
     response = browser("supervisor").post("/calls/upload/", {"recordings": many, "team": world.billing.pk})
     assert response.status_code == 400
-    assert "more than 100 files" in response.content.decode()
+    assert "many files at once, send them in several goes" in response.content.decode()
     assert not Call.objects.exists()
 
 
