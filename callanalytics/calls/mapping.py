@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PARTS = ("tone", "wording", "effort", "measures", "context")
 """Contributions that can be the main reason of a flag; the prior is nobody's reason."""
 
-OF_MOMENTS = ("utterances", "effort", "segments", "flags")
-"""Keys of the document under which single moments stand: nearly all of a long call's megabytes, and all of its emotion values."""
+OF_UTTERANCES = ("utterances", "effort", "segments", "flags")
+"""Keys of the document under which single utterances are told of: nearly all of a long call's megabytes, and all of its emotion values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def rows(call: Call, analysis: CallAnalysis, document: Mapping[str, Any], *, run
 
 def document_summary(document: Mapping[str, Any]) -> dict[str, Any]:
     """What the document says of the whole call; nobody's emotion values are among it."""
-    return {key: value for key, value in document.items() if key not in OF_MOMENTS}
+    return {key: value for key, value in document.items() if key not in OF_UTTERANCES}
 
 
 def totals(call_rows: Rows) -> dict[str, Any]:

@@ -136,7 +136,10 @@ class AnalysisRun(models.Model):
     schema = models.CharField(max_length=60)
     scoring = models.CharField(max_length=10, choices=ScoringChoice)
     document = models.CharField(max_length=200, blank=True, help_text="Path of the gzipped JSON below MEDIA_ROOT; empty once withdrawn.")
-    summary = models.JSONField(default=dict, help_text="The document without what is said of single moments, for pages to read fast.")
+    summary = models.JSONField(
+        default=dict,
+        help_text="The document without what it says of single utterances, for pages to read fast; empty once withdrawn.",
+    )
     current = models.BooleanField(default=True)
 
     class Meta:

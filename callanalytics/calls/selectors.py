@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from callanalytics.calls import files
-from callanalytics.calls.mapping import document_summary
 from callanalytics.calls.models import AnalysisRun, Call, CallStatus, CleanerCopy, EffortSign, Flag, FrustrationSegment, Utterance
 from callanalytics.calls.redaction import NO_EMOTION, document_without_emotion
 from callanalytics.errors import ApplicationError, NotFoundError
@@ -263,10 +262,7 @@ def _flags(call: Call) -> list[Flag]:
 
 
 def _summary(run: AnalysisRun | None) -> dict[str, Any]:
-    if run is None or not _is_told(run):
-        return {}
-    # Runs from before there were summaries have their document only.
-    return run.summary or document_summary(_document(run, emotion=False) or {})
+    return run.summary if run is not None and _is_told(run) else {}
 
 
 def _is_told(run: AnalysisRun) -> bool:

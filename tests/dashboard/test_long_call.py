@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from analysis.values import Moment, Party
 from callanalytics.calls import files
-from callanalytics.calls.models import AnalysisRun, Call, Flag
+from callanalytics.calls.models import Call, Flag
 from callanalytics.calls.selectors import utterance_list
 from dashboard import charts, transcript_parts
 from tests import factories
@@ -116,13 +116,6 @@ def test_the_page_opens_no_document(browser: Callable[[str], Client], long: Call
     monkeypatch.setattr(files, "document_read", lambda _name: pytest.fail("the page reads megabytes"))
     assert "Talk share" in told
     assert "Talk share" in page(browser("supervisor"), long)
-
-
-def test_a_run_from_before_there_were_summaries_tells_as_much(browser: Callable[[str], Client], long: Call) -> None:
-    told = page(browser("supervisor"), long)
-    AnalysisRun.objects.update(summary={})
-    old = page(browser("supervisor"), long)
-    assert re.sub(r'value="\w{64}"', "", old) == re.sub(r'value="\w{64}"', "", told)
 
 
 def test_the_chart_of_many_points_keeps_the_highest(browser: Callable[[str], Client], world: World) -> None:
