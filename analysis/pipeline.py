@@ -73,7 +73,7 @@ def analyze(
     file: Path, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore
 ) -> CallAnalysis:
     """Analyse one file. Raises AnalysisError where it cannot be read, or its language not be written down."""
-    _refuse_language(file, engines, config, options)
+    refuse_language(file.name, engines, config, options)
     clock = _Clock(progress)
     with clock.step("decode"):
         opened = decode.open_recording(file, engines.decoders, config.decode)
@@ -85,13 +85,16 @@ def analyze_recording(
     recording: Recording, *, engines: Engines, config: Config, options: CallOptions = CallOptions(), progress: Progress = _ignore
 ) -> CallAnalysis:
     """Analyse a recording that is already decoded, for callers that need its samples too."""
-    _refuse_language(Path(recording.file), engines, config, options)
+    refuse_language(Path(recording.file).name, engines, config, options)
     return _analyzed(recording, engines=engines, config=config, options=options, clock=_Clock(progress))
 
 
-def _refuse_language(file: Path, engines: Engines, config: Config, options: CallOptions) -> None:
-    """Before any work is done: finding and telling apart the speech of hours takes minutes."""
-    transcribe.refuse_language(file.name, options.language or config.transcribe.language, engines.transcriber)
+def refuse_language(file_name: str, engines: Engines, config: Config, options: CallOptions) -> None:
+    """Raises a permanent AnalysisError where the transcriber does not know the language that is given.
+
+    Asked before any work is done, also by callers that decode first: an hour takes minutes to decode, find the speech of and tell apart.
+    """
+    transcribe.refuse_language(file_name, options.language or config.transcribe.language, engines.transcriber)
 
 
 def _analyzed(recording: Recording, *, engines: Engines, config: Config, options: CallOptions, clock: _Clock) -> CallAnalysis:

@@ -91,7 +91,9 @@ def in_senders_words(call: Call, message: str) -> str:
 
 def _analyzed(call: Call, hold: Hold, listener: Progress | None) -> str | None:
     progress = partial(_advance, hold, listener)
-    engines, config, options = runtime.engines(), runtime.config(), mapping.call_options(call)
+    engines, config, given = runtime.engines(), runtime.config(), mapping.call_options(call)
+    options = pipeline.CallOptions(given.parties, given.scoring, given.language)
+    pipeline.refuse_language(call.file_name, engines, config, options)
     progress("decode", 0.0)
     with decode.open_recording(files.recording_path(call), engines.decoders, config.decode) as opened:
         recording = dataclasses.replace(opened, file=call.file_name)
@@ -101,7 +103,7 @@ def _analyzed(call: Call, hold: Hold, listener: Progress | None) -> str | None:
             recording,
             engines=engines,
             config=config,
-            options=pipeline.CallOptions(options.parties, options.scoring, options.language),
+            options=options,
             progress=progress,
         )
     if hold.store(lambda: storing.analysis_store(hold.claim.call_id, hold.claim.token, analysis)) is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,11 @@ LANGUAGE_WINDOWS = 2
 
 SURE_LANGUAGE = 0.5
 """Probability under which the detected language is noted as unsure (faster-whisper's own threshold)."""
+
+MOST_LISTED = 10
+"""Languages that an error names one by one."""
+
+LANGUAGE_LIST = "https://github.com/openai/whisper/blob/main/whisper/tokenizer.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,18 @@ class _Placed:
 def refuse_language(file: str, given: str | None, transcriber: Transcriber) -> None:
     """Raises a permanent AnalysisError where a language is given that the transcriber cannot write down."""
     if given and _code(given) not in transcriber.languages:
-        message = (
-            f"{file}: {transcriber.encoder} does not know the language {given!r}; take other weights, or give one of "
-            f"{', '.join(sorted(transcriber.languages))}"
-        )
+        advice = _known_languages(_code(given), sorted(transcriber.languages))
+        message = f"{file}: {transcriber.encoder} does not know the language {given!r}; leave it out to have it heard, {advice}"
         raise AnalysisError(message, permanent=True)
+
+
+def _known_languages(code: str, known: Sequence[str]) -> str:
+    """What to give instead: all codes where they are few, else those most alike; a hundred would fill the page."""
+    if len(known) <= MOST_LISTED:
+        return f"give {' or '.join(known)}, or take other weights"
+    alike = get_close_matches(code, known, cutoff=0.5)
+    given = f"give another ({', '.join(alike)})" if alike else "give another"
+    return f"{given}, or take other weights. The codes are listed at {LANGUAGE_LIST}"
 
 
 def transcribe(

@@ -137,6 +137,15 @@ def test_a_broken_file_fails_at_once_with_its_name_and_reason(world: World, real
     assert not AnalysisRun.objects.exists()
 
 
+def test_a_language_that_nobody_can_write_down_fails_before_the_recording_is_read_or_copied(world: World, real: Engines) -> None:
+    call = agents_call(world, b"not audio at all", language="tlh")
+    seen: list[str] = []
+    assert call_attempt(call.id, listener=lambda step, _: seen.append(step)) == "failed"
+    assert state(call)[2].startswith("call.wav: whisper-base does not know the language 'tlh'; ")
+    assert state(call)[2].endswith("tokenizer.py"), "told whole"
+    assert (seen, files.playback_path(call).exists(), files.peaks_path(call).exists()) == ([], False, False)
+
+
 def test_silence_is_done_and_says_so(world: World, real: Engines) -> None:
     call = agents_call(world)
     assert call_attempt(call.id) == "done"
