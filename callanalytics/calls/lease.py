@@ -65,6 +65,11 @@ def call_claim(call_id: UUID, token: UUID) -> Call | None:
     return Call.objects.select_related("team", "agent", "queue", "recording").get(id=call_id) if taken else None
 
 
+def call_is_due(call_id: UUID) -> bool:
+    """Whether the call waits for whoever takes it now, by the clock that a claim goes by."""
+    return _due().filter(id=call_id).exists()
+
+
 def lease_renew(call_id: UUID, token: UUID) -> bool:
     """Keep a claimed call for another LEASE_S; False where it was taken away, and the worker must stop."""
     return _held(call_id, token).update(lease_until=from_now(settings.LEASE_S)) == 1

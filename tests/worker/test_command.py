@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from callanalytics.calls import lease
 from callanalytics.calls.models import Call
 from callanalytics.people.models import Agent, Queue
 from tests.factories import tone_wav
-from worker import runtime
+from worker import analysing, progress, runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from uuid import UUID
 
     from analysis.config import Config
     from analysis.ports import Engines
@@ -127,6 +130,44 @@ def test_a_call_whose_process_was_killed_is_taken_over_where_there_is_no_worker(
     assert "was there already (running)" in said
     call.refresh_from_db()
     assert (call.status, call.attempts) == ("done", 2)
+
+
+def test_while_another_process_has_the_call_the_installation_is_swept_every_few_seconds_only(
+    wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyze(wav, "--enqueue")
+    call, token = Call.objects.get(), uuid4()
+    lease.call_claim(call.id, token)
+    looks, sweeps = iter(range(20)), []
+
+    def look(call_id: UUID) -> bool:
+        if next(looks, None) is None:
+            lease.call_fail(call_id, token, "not audio", permanent=True)
+        return False
+
+    monkeypatch.setattr(progress, "POLL_S", 0.0)
+    monkeypatch.setattr(lease, "call_is_due", look)
+    monkeypatch.setattr(lease, "call_requeue_expired", lambda: sweeps.append("swept"))
+    _, complained, well = analyze(wav)
+    assert not well
+    assert "not audio" in complained
+    assert sweeps == ["swept"]
+
+
+def test_a_call_that_is_not_due_yet_is_waited_for_by_the_database_s_clock(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyze(wav, "--enqueue")
+    Call.objects.update(next_attempt_at=lease.from_now(1.0))
+    attempts: list[object] = []
+    true, attempt = timezone.now, analysing.call_attempt
+
+    def counted(*args: Any, **kwargs: Any) -> str | None:
+        attempts.append(args)
+        return attempt(*args, **kwargs)
+
+    monkeypatch.setattr(timezone, "now", lambda: true() + timedelta(hours=1))
+    monkeypatch.setattr("worker.management.commands.analyze.call_attempt", counted)
+    assert analyze(wav)[2]
+    assert len(attempts) == 2
 
 
 def test_a_call_that_is_deleted_meanwhile_is_told(wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.urls import reverse
-from django.utils import timezone
 
 from analysis import stop_signals
 from analysis.values import Party, ScoringMode
@@ -23,6 +23,10 @@ from worker.progress import ENDED, CallProgress, follow
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Callable
+
+
+SWEEP_EVERY_S = 5.0
+"""A sweep looks through the whole installation; the call's own row is read much more often."""
 
 
 class Command(BaseCommand):
@@ -114,8 +118,9 @@ def _analysed(call: Call) -> Call:
             lease.call_requeue(call, actor=None, why="analyze command")
     if call.status == CallStatus.DONE:
         return call
+    sweep = _every(SWEEP_EVERY_S, lease.call_requeue_expired)
     while not _tried(call):
-        call = _followed(call, over=_ended_or_due, check=lease.call_requeue_expired)
+        call = _followed(call, over=_ended_or_due, check=sweep)
         if call.status in ENDED:
             return call
     return Call.objects.get(id=call.id)
@@ -144,5 +149,17 @@ def _ended_or_later(call: Call) -> bool:
 
 def _ended_or_due(call: Call) -> bool:
     """Ended, or free for this process to take: a worker that was killed lost its lease, and the call waited its time."""
-    free = call.status == CallStatus.QUEUED and (call.next_attempt_at is None or call.next_attempt_at <= timezone.now())
-    return call.status in ENDED or free
+    return call.status in ENDED or lease.call_is_due(call.id)
+
+
+def _every(seconds: float, act: Callable[[], object]) -> Callable[[], None]:
+    """Does it at the first time of asking, and then at most once in so many seconds."""
+    done_at = float("-inf")
+
+    def ask() -> None:
+        nonlocal done_at
+        if time.monotonic() - done_at >= seconds:
+            act()
+            done_at = time.monotonic()
+
+    return ask
