@@ -63,9 +63,9 @@ def _team(fields: Mapping[str, Any], user: User) -> Team:
 def _team_named(fields: Mapping[str, Any], user: User) -> Team | None:
     """One answer for a team of others and for one that there is not: nobody learns of a team by trying its name."""
     name = fields.get("team", "")
-    if not name:
+    if not name.strip():
         return None
-    team = selectors.teams_uploadable(user).filter(name__iexact=name).first()
+    team = services.team_known(name, selectors.teams_uploadable(user))
     if team is None:
         raise ApplicationError(f"There is no team {name!r} that you may add calls to.", field="team")
     return team

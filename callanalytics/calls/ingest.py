@@ -103,7 +103,11 @@ def _team(details: NewCall) -> Team:
 
 
 def _check_rights(details: NewCall, team: Team, user: User) -> None:
-    """Nobody hands a call to a team, agent or queue of others by naming it. The team comes last: it may be that of a foreign agent."""
+    """Nobody hands a call to a team, agent or queue of others by naming it. The team comes last: it may be that of a foreign agent.
+
+    Codes of agents and names of queues are unique over the installation, so that one of others cannot be made anew and the answer must
+    tell that it is taken; whose it is, it does not tell.
+    """
     agent, queue = details.agent, details.queue
     if agent is not None and agent.pk and not agents_visible(user).filter(pk=agent.pk).exists():
         raise ApplicationError(f"The agent {agent.code} belongs to a team that is not yours.", code="forbidden", field="agent")

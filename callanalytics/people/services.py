@@ -10,7 +10,7 @@ from callanalytics.people.models import UNASSIGNED, Agent, Queue, Team
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-Named = TypeVar("Named", Agent, Queue)
+Named = TypeVar("Named", Team, Agent, Queue)
 
 
 def team_unassigned() -> Team:
@@ -22,7 +22,7 @@ def team_named(name: str) -> Team | None:
     """The team of this name, None for an empty one. Raises ApplicationError where there is none: a slip must not make one."""
     if not name.strip():
         return None
-    team = Team.objects.filter(name__iexact=name.strip()).first()
+    team = team_known(name, Team.objects.all())
     if team is None:
         raise ApplicationError(f"There is no team {name!r}; an administrator can add it under /admin/.", field="team")
     return team
@@ -48,6 +48,11 @@ def agent_kept(agent: Agent) -> Agent:
 def queue_kept(queue: Queue) -> Queue:
     """As agent_kept."""
     return queue if queue.pk else Queue.objects.get_or_create(name=queue.name, defaults={"team": queue.team})[0]
+
+
+def team_known(name: str, teams: QuerySet[Team]) -> Team | None:
+    """The one of these teams that has this name, in capitals or not."""
+    return _known(teams, "name", name.strip())
 
 
 def agent_known(code: str) -> Agent | None:

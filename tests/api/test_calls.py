@@ -14,7 +14,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from callanalytics.calls.models import Call
-from callanalytics.people.models import Agent, Queue
+from callanalytics.people.models import Agent, Queue, Team
 from callanalytics.privacy.models import Erasure
 from tests.factories import World, agents_call, analyzed, tone_wav
 
@@ -169,6 +169,16 @@ def test_a_team_of_others_answers_as_one_that_there_is_not(api: Callable[[str], 
     implied = post(api("supervisor"), agent="S1")
     assert error(implied)["fields"].keys() == {"agent"}
     assert b"Sales" not in implied.content
+
+
+@pytest.mark.parametrize("named", [" billing ", "BILLING", "Billing\t"])
+def test_a_team_is_found_however_its_name_is_typed(api: Callable[[str], APIClient], named: str) -> None:
+    assert post(api("supervisor"), team=named).json()["team"] == "Billing"
+
+
+def test_of_two_teams_that_differ_in_capitals_the_exact_one_is_taken(api: Callable[[str], APIClient], world: World) -> None:
+    Team.objects.create(name="billing", parent=world.care)
+    assert post(api("supervisor"), team="billing").json()["team"] == "billing"
 
 
 def test_a_refused_call_leaves_no_new_agent_or_queue(api: Callable[[str], APIClient]) -> None:

@@ -51,7 +51,7 @@ def analyze(*arguments: Any) -> tuple[str, str, bool]:
 
 def test_a_file_is_stored_with_what_is_known_of_it_and_analysed(wav: Path, world: World) -> None:
     said, _, well = analyze(
-        wav, "--agent", "A99", "--queue", "support", "--team", "Billing", "--external-id", "c-1", "--channels", "agent,customer",
+        wav, "--agent", "A99", "--queue", "support", "--team", " billing ", "--external-id", "c-1", "--channels", "agent,customer",
         "--scoring", "words", "--notice", "given", "--objected", "--language", "en",
     )  # fmt: skip
     assert well
