@@ -177,7 +177,7 @@ def test_a_team_is_found_however_its_name_is_typed(api: Callable[[str], APIClien
 
 
 def test_of_two_teams_that_differ_in_capitals_the_exact_one_is_taken(api: Callable[[str], APIClient], world: World) -> None:
-    Team.objects.create(name="billing", parent=world.care)
+    Team.objects.create(name="billing", parent=world.billing)
     assert post(api("supervisor"), team="billing").json()["team"] == "billing"
 
 
