@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from tqdm import tqdm
 
 from analysis.pipeline import STEP_SHARES, share_done
+from analysis.words import plain
 from callanalytics.calls.models import Call, CallStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 POLL_S = 0.25
-WIDTH = 24
-BAR = "{desc} {percentage:3.0f} % |{bar:30}|"
+BAR = "{desc} {percentage:3.0f} % |{bar:20}|"
 STEPS = tuple(STEP_SHARES)
+INDENT = "  "
+WIDTH = max(len(INDENT + plain(step, "step")) for step in STEPS)
+"""Of a label: with bar and time it fits into 80 columns."""
 ENDED = frozenset({CallStatus.DONE, CallStatus.FAILED})
 
 
@@ -28,7 +31,7 @@ class CallProgress:
     def __init__(self, file_name: str, place: int = 0, *, in_lines: bool = False) -> None:
         shown = file_name if len(file_name) <= WIDTH else f"{file_name[: WIDTH - 1]}…"
         self._call = _bar(shown, 2 * place, f"{BAR} {{elapsed}}")
-        self._step = _bar("  waits its turn", 2 * place + 1, BAR)
+        self._step = _bar(f"{INDENT}waits its turn", 2 * place + 1, BAR)
         self._file_name, self._told = file_name, ""
         self._in_lines = in_lines and not sys.stderr.isatty()
 
@@ -53,7 +56,7 @@ class CallProgress:
             self._move(call.step, call.percent / 100, min(1.0, max(0.0, within)))
 
     def _move(self, label: str, done: float, done_of_step: float) -> None:
-        self._step.set_description_str(f"{'  ' + label:<{WIDTH}}", refresh=False)
+        self._step.set_description_str(f"{INDENT + plain(label, 'step'):<{WIDTH}}", refresh=False)
         for bar, share in ((self._step, done_of_step), (self._call, done)):
             bar.n = round(100 * share)
             bar.refresh()
@@ -61,7 +64,7 @@ class CallProgress:
     def _tell(self, call: Call) -> None:
         """One line when the call comes to a new step."""
         known = call.status == CallStatus.RUNNING and call.step in STEPS
-        now = f"{call.step}, step {STEPS.index(call.step) + 1} of {len(STEPS)}" if known else call.status
+        now = f"{plain(call.step, 'step')}, step {STEPS.index(call.step) + 1} of {len(STEPS)}" if known else call.status
         if now != self._told:
             self._told = now
             sys.stderr.write(f"{self._file_name}: {now}\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import redirect_stderr
 from typing import TYPE_CHECKING
 
 import pytest
 
+from analysis import words
 from callanalytics.calls.models import Call, CallStatus
 from tests import factories
 from worker import progress
@@ -39,7 +41,7 @@ def test_a_row_moves_a_bar_for_the_call_and_one_for_its_step() -> None:
         assert "calm.flac" in terminal.getvalue()
         assert "waits its turn" in terminal.getvalue()
         moved = newest(terminal, lambda: shown.show(running("transcribe", 50)))
-        assert "transcribe 50 %" in moved
+        assert "Writing down what was said 50 %" in moved
         assert "calm.flac 50 %" in moved
         done = newest(terminal, lambda: shown.show(Call(file_name="calm.flac", status=CallStatus.DONE, percent=100)))
         assert done.count("100 %") == 2
@@ -51,13 +53,23 @@ def test_a_row_moves_a_bar_for_the_call_and_one_for_its_step() -> None:
 def test_the_analysis_itself_moves_the_same_bars() -> None:
     with redirect_stderr(Terminal()) as terminal, CallProgress("calm.flac") as shown:
         moved = newest(terminal, lambda: shown.advance("speech", 0.5))
-    assert "speech 50 %" in moved
+    assert "Finding speech 50 %" in moved
     assert "calm.flac 6 %" in moved
 
 
 def test_a_long_name_is_cut_so_that_the_bars_stay_in_line() -> None:
     with redirect_stderr(Terminal()) as terminal, CallProgress("a" * 100):
         assert f"{'a' * (progress.WIDTH - 1)}…  " in terminal.getvalue()
+
+
+def test_every_step_has_plain_words_and_its_bar_fits_a_terminal_of_80_columns() -> None:
+    with redirect_stderr(Terminal()) as terminal, CallProgress("calm.flac") as shown:
+        for step in STEPS:
+            shown.advance(step, 0.5)
+    lines = re.split(r"[\r\n]", terminal.getvalue())
+    assert max(map(len, lines)) < 80
+    for step in STEPS:
+        assert any(line.strip().startswith(words.STEPS[step]) for line in lines)
 
 
 def test_in_a_log_a_call_has_one_line_a_step() -> None:
@@ -74,8 +86,8 @@ def test_in_a_log_a_call_has_one_line_a_step() -> None:
     assert log.getvalue().splitlines() == [
         "calm.flac: queued",
         "calm.flac: running",
-        f"calm.flac: speech, step 2 of {len(STEPS)}",
-        f"calm.flac: transcribe, step 4 of {len(STEPS)}",
+        f"calm.flac: Finding speech, step 2 of {len(STEPS)}",
+        f"calm.flac: Writing down what was said, step 4 of {len(STEPS)}",
         "calm.flac: done",
     ]
 
