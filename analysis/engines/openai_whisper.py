@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,19 +130,47 @@ def _checkpoint(config: TranscribeConfig) -> Path:
 
 def _load(checkpoint: Path, config: TranscribeConfig) -> whisper.Whisper:
     """The model, with its alignment heads where the checkpoint's name tells which they are (else OpenAI's default, the upper half)."""
-    device = None if config.device == "auto" else config.device
+    if not checkpoint.is_file():
+        _download(checkpoint)
+    model = _read(checkpoint)
+    heads = whisper._ALIGNMENT_HEADS.get(checkpoint.stem)
+    if heads is not None:
+        model.set_alignment_heads(heads)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+    if config.compute_type == "float16" or (config.compute_type == "auto" and device.startswith("cuda")):
+        model = model.half()
+    return _placed(model, device, checkpoint).eval()
+
+
+def _download(checkpoint: Path) -> None:
+    """Fetched and checked aside, so that what was cut short is never taken for a checkpoint."""
     try:
-        model = whisper.load_model(str(checkpoint) if checkpoint.is_file() else checkpoint.stem, device=device)
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".downloading-", dir=checkpoint.parent) as aside:
+            Path(whisper._download(whisper._MODELS[checkpoint.stem], aside, in_memory=False)).replace(checkpoint)
+    except (OSError, RuntimeError) as error:
+        message = f"the Whisper checkpoint {checkpoint.stem!r} could not be downloaded ({error}); try again, or put it at {checkpoint}"
+        raise AnalysisError(message, permanent=False) from error
+
+
+def _read(checkpoint: Path) -> whisper.Whisper:
+    """In the machine's own memory, where a RuntimeError can only be about what the file holds."""
+    try:
+        return whisper.load_model(str(checkpoint), device="cpu")
     except _FOREIGN as error:
         raise AnalysisError(
             f"{checkpoint}: cannot be loaded as a Whisper checkpoint of OpenAI's ({error!r:.120})", permanent=False
         ) from error
-    heads = whisper._ALIGNMENT_HEADS.get(checkpoint.stem)
-    if heads is not None:
-        model.set_alignment_heads(heads)
-    if config.compute_type == "float16" or (config.compute_type == "auto" and model.device.type == "cuda"):
-        model = model.half()
-    return model.eval()
+
+
+def _placed(model: whisper.Whisper, device: str, checkpoint: Path) -> whisper.Whisper:
+    """The model on its device. Torch says AssertionError where it was built without that kind of device."""
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        message = f"{checkpoint.name} cannot be put on the device {device!r} ({reason:.200}); take another device, or smaller weights"
+        raise AnalysisError(message, permanent=False) from error
 
 
 def _languages(model: whisper.Whisper) -> frozenset[str]:

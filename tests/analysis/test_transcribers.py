@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -228,3 +228,62 @@ def test_openai_says_of_a_file_that_it_holds_no_checkpoint(tmp_path: Path, conte
     file.write_bytes((resolver.locate("ge2e") / "pretrained.pt").read_bytes() if content is None else content)
     with pytest.raises(AnalysisError, match=r"small\.pt: cannot be loaded as a Whisper checkpoint"):
         engine_class("transcriber", "openai-whisper")(Config(transcribe=TranscribeConfig(weights=str(file))))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("AssertionError", "Torch not compiled with CUDA enabled"), ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 2 GiB.")],
+)
+def test_openai_says_of_a_device_that_it_cannot_take_the_model_and_not_that_the_checkpoint_is_none(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, kind: str, said: str
+) -> None:
+    import torch
+    import whisper
+
+    really = whisper.Whisper.to
+
+    def placed(model: Any, device: Any) -> Any:
+        if str(device) == "cpu":
+            return really(model, device)
+        raise getattr(torch, kind, AssertionError)(f"{said}\nSee the manual")
+
+    monkeypatch.setattr(whisper.Whisper, "to", placed)
+    with pytest.raises(AnalysisError) as refused:
+        engine_class("transcriber", "openai-whisper")(Config(transcribe=TranscribeConfig(weights=str(checkpoint), device="cuda")))
+    assert refused.value.message == f"base.pt cannot be put on the device 'cuda' ({said}); take another device, or smaller weights"
+    assert not refused.value.permanent
+
+
+@pytest.mark.parametrize("content", [None, b"cut short"], ids=["unreachable", "cut short"])
+def test_openai_says_that_a_download_failed_and_leaves_none_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """From an address on this machine, at which there is nothing, or something else than the digest in it says."""
+    whisper = pytest.importorskip("whisper")
+    from analysis.engines import openai_whisper
+
+    served = tmp_path / ("0" * 64) / "base.pt"
+    if content is not None:
+        served.parent.mkdir()
+        served.write_bytes(content)
+    monkeypatch.setitem(whisper._MODELS, "base", served.as_uri())
+    monkeypatch.setattr(openai_whisper, "CHECKPOINTS", tmp_path / "cache")
+    with pytest.raises(AnalysisError, match=r"^the Whisper checkpoint 'base' could not be downloaded .*try again, or put it at") as failed:
+        openai_whisper.OpenAIWhisperTranscriber(Config(transcribe=TranscribeConfig(weights="base", allow_download=True)))
+    assert not failed.value.permanent
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_openai_takes_a_checkpoint_that_it_downloads(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import whisper
+
+    from analysis.engines import openai_whisper
+
+    served = tmp_path / resolver.digest(checkpoint) / "base.pt"
+    served.parent.mkdir()
+    served.symlink_to(checkpoint)
+    monkeypatch.setitem(whisper._MODELS, "base", served.as_uri())
+    monkeypatch.setattr(openai_whisper, "CHECKPOINTS", tmp_path / "cache")
+    made = openai_whisper.OpenAIWhisperTranscriber(Config(transcribe=TranscribeConfig(weights="base", allow_download=True)))
+    assert made.name.endswith(f"@sha256:{resolver.digest(checkpoint)}")
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == ["base.pt"]
