@@ -23,13 +23,14 @@ def test_a_call_whose_worker_is_killed_is_analysed_once_by_the_next(tmp_path: Pa
         assert site.left() == []
 
         site.worker()
-        status, _, attempts, _, token = site.sql(STATE)[0]
+        status, step, attempts, _, token = site.sql(STATE)[0]
         assert (status, attempts) == ("running", 1)
         assert token is not None
 
         site.sql("UPDATE calls_call SET lease_until = '2020-01-01 00:00:00'")
-        site.until(STATE, lambda row: row[0] == "queued", timeout_s=60)
-        assert site.sql(STATE)[0][3] == "The worker stopped without a word at the step transcribe, attempt 1."
+        # Swept once the next worker has built its engines, which takes as long as the machine is busy.
+        reason = site.until(STATE, lambda row: row[0] == "queued")[3]
+        assert reason == f"The worker stopped without a word at the step {step}, attempt 1."
         site.sql("UPDATE calls_call SET next_attempt_at = NULL")
 
         done = site.until(STATE, lambda row: row[0] in ("done", "failed"))
@@ -49,7 +50,8 @@ def test_a_call_whose_worker_is_stopped_goes_back_at_once_and_is_analysed_by_the
         stopped = site.worker()
         site.until(STATE, lambda row: row[1] == "transcribe")
         stopped.terminate()
-        status, _, attempts, reason, token = site.until(STATE, lambda row: row[0] == "queued", timeout_s=5)
+        # A worker that did not give it back would finish it first: a busy machine is no reason to fail.
+        status, _, attempts, reason, token = site.until(STATE, lambda row: row[0] != "running", timeout_s=60)
         assert (status, attempts, token) == ("queued", 0, None)
         assert reason.startswith("The worker was stopped")
         site.stop(stopped)
