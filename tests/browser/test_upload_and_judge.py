@@ -123,6 +123,18 @@ def test_a_verdict_by_keyboard_stays_on_the_page_and_is_kept(watched: Watched) -
     assert watched.complaints == []
 
 
+def test_the_keys_judge_the_flag_that_was_played_last(watched: Watched) -> None:
+    page = watched.page
+    sample_opened(page, "escalates")
+    page.keyboard.press("j")
+    effort = page.locator("[data-flag]", has_text="High customer effort")
+    effort.get_by_role("button", name="Play").click()
+    with page.expect_response("**/verdict/"):
+        page.keyboard.press("u")
+    expect(effort.locator(".chip.unsure")).to_be_visible()
+    assert watched.complaints == []
+
+
 def test_a_note_after_a_verdict_breaks_no_policy(watched: Watched) -> None:
     page = watched.page
     sample_opened(page, "escalates")

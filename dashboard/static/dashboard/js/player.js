@@ -190,9 +190,13 @@
   const cards = () => [...document.querySelectorAll("[data-flag]")];
   let selected = null;
 
-  function select(card) {
+  function mark(card) {
     cards().forEach((other) => other.classList.toggle("selected", other === card));
     selected = card.id;
+  }
+
+  function select(card) {
+    mark(card);
     seek(Number(card.dataset.start));
     card.scrollIntoView({ block: "nearest", behavior: calm.matches ? "auto" : "smooth" });
     card.focus({ preventScroll: true });
@@ -209,6 +213,14 @@
     const card = document.getElementById(selected) ?? (cards().length === 1 ? cards()[0] : null);
     card?.querySelector(`button[value="${answer}"]`)?.click();
   }
+
+  /* Whoever clicks or moves into a card means that flag, for the keys as well. */
+  ["click", "focusin"].forEach((name) =>
+    document.addEventListener(name, (event) => {
+      const card = event.target.closest("[data-flag]");
+      if (card) mark(card);
+    })
+  );
 
   document.addEventListener("htmx:load", (event) => {
     if (event.detail.elt.matches(".transcript-part")) {
