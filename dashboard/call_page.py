@@ -93,7 +93,7 @@ def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) 
 
 def _ordered(flags: Iterable[Flag]) -> list[Flag]:
     """In order of time, those for effort after those for frustration, withdrawn ones last."""
-    return sorted(flags, key=lambda flag: (flag.status == FlagStatus.RETRACTED, flag.rule == presenting.EFFORT_RULE, flag.start))
+    return sorted(flags, key=lambda flag: (flag.status == FlagStatus.RETRACTED, flag.rule == Flag.EFFORT, flag.start))
 
 
 def _lanes(utterances: Sequence[Outlined], document: dict[str, Any]) -> tuple[Lane, ...]:
@@ -166,6 +166,8 @@ def _channel(entry: dict[str, Any]) -> str:
 
 
 def _role(entry: dict[str, Any]) -> str:
+    if entry["party"] == "unknown":
+        return plain("unknown", "party")
     return f"{plain(entry['party'], 'party')}, {entry['role_confidence']:.0%} sure ({plain(entry['role_source'], 'role_source')})"
 
 

@@ -37,8 +37,8 @@ SCORES = Section(
         ),
         (
             "Disagreement",
-            "Anger by voice minus frustration by words. Clearly positive: calm words in an angry voice. Clearly negative: hard words in a "
-            "calm voice.",
+            "Anger by voice minus frustration by words. Clearly positive: calm words in an angry voice. Clearly negative: hard words "
+            "in a voice without anger, be it calm or loud.",
         ),
         (
             "Frustration segment",
@@ -144,7 +144,8 @@ QUALITY = Section(
     (
         (
             "Measured precision",
-            "Of the flags that reviewers judged confirmed or rejected, the share confirmed; n is their number. “Can’t tell” is left out.",
+            "Of the flags for frustration that reviewers judged confirmed or rejected, the share confirmed; n is their number. “Can’t "
+            "tell” is left out.",
         ),
         ("Interval", "The 95 % Wilson interval: where the true share plausibly lies. Few verdicts, wide interval."),
         (

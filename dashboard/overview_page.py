@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from callanalytics.calls.models import CallStatus
+from callanalytics.calls.models import CallStatus, Flag
 from callanalytics.calls.overview import overview
 from callanalytics.calls.selectors import CallFilters, call_list
 from callanalytics.review.selectors import coaching_unread_count, misses_estimated, precision_measured
 from dashboard import charts
-from dashboard.presenting import CLIP_MARGIN_S, EFFORT_RULE
+from dashboard.presenting import CLIP_MARGIN_S
 from dashboard.words import plain, spoken_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from callanalytics.calls.models import Call, Flag
+    from callanalytics.calls.models import Call
     from callanalytics.calls.overview import Counted, Frustration, Overview
     from callanalytics.people.models import User
     from callanalytics.people.selectors import Access
@@ -138,7 +138,7 @@ def _miss_text(misses: Misses) -> str:
         return "Not measured yet. Judge random unflagged stretches, blind, and the share that the rules miss is estimated here."
     return (
         f"An estimated {misses.rate:.1%} of unflagged customer speech is frustrated (95 % interval {misses.low:.1%} to {misses.high:.1%}), "
-        f"from {misses.n} stretches judged blind, each weighted by its chance of being drawn."
+        f"from {misses.n} stretch{'' if misses.n == 1 else 'es'} judged blind, each weighted by its chance of being drawn."
     )
 
 
@@ -177,7 +177,7 @@ def _newest(flag: Flag) -> NewestFlag:
 
 def _gist(flag: Flag) -> str:
     """What a flag stands on, in one line: its strongest words, or its signs of effort."""
-    if flag.rule == EFFORT_RULE:
+    if flag.rule == Flag.EFFORT:
         return ", ".join(dict.fromkeys(plain(sign["kind"], "effort") for sign in flag.evidence.get("effort", [])))
     quotes = flag.evidence.get("quotes") or []
     strongest = max(quotes, key=lambda quote: quote.get("probability") or 0.0, default=None)

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from callanalytics.calls.models import Utterance
     from callanalytics.review.models import Verdict
 
-EFFORT_RULE = "high_effort"
-"""Stands on signs of effort, not on a score; it may cover half a call."""
 CLIP_MARGIN_S = 5.0
 CHIP_FROM = 0.3
 """Probability from which a frustration or wording chip helps more than it clutters."""
@@ -86,6 +84,8 @@ class Card:
     run_id: UUID
     rule: str
     rule_code: str
+    for_effort: bool
+    """Raised for signs of effort, and so judged by another question."""
     rule_version: str
     severity: str
     status: str
@@ -106,7 +106,7 @@ class Card:
 
 def shaded(flags: Iterable[Flag]) -> list[tuple[float, float]]:
     """Stretches of the flags that stand; one for effort covers half a call and would shade it all."""
-    return [(flag.start, flag.end) for flag in flags if flag.status in Flag.STANDING and flag.rule != EFFORT_RULE]
+    return [(flag.start, flag.end) for flag in flags if flag.status in Flag.STANDING and flag.rule != Flag.EFFORT]
 
 
 def line(utterance: Utterance, *, flagged: Sequence[tuple[float, float]], emotion: bool) -> Line:
@@ -140,7 +140,7 @@ def measures_text(measures: Mapping[str, Any] | None) -> str:
 
 def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
     """The signs of an effort flag are its quotes; its score is not what it was raised for."""
-    evidence, effort_only = flag.evidence, flag.rule == EFFORT_RULE
+    evidence, effort_only = flag.evidence, flag.rule == Flag.EFFORT
     quotes = [] if effort_only else evidence.get("quotes", [])
     clip = evidence.get("clip") or {"start": max(0.0, flag.start - CLIP_MARGIN_S), "end": flag.end + CLIP_MARGIN_S}
     change = evidence.get("change")
@@ -149,6 +149,7 @@ def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
         run_id=flag.run_id,
         rule=plain(flag.rule, "rule"),
         rule_code=flag.rule,
+        for_effort=effort_only,
         rule_version=str(evidence.get("rule_version", "")),
         severity=flag.severity,
         status=flag.status,
@@ -196,7 +197,7 @@ def _chips(utterance: Utterance) -> Iterable[Chip]:
             f"words {utterance.wording['frustration']:.0%}", "wording", f"Sentiment of the words {utterance.wording['sentiment']:+.2f}"
         )
     if utterance.disagreement is not None and abs(utterance.disagreement) >= NOTABLE_DISAGREEMENT:
-        yield Chip("calm words, angry voice" if utterance.disagreement > 0 else "hard words, calm voice", "warn")
+        yield Chip("calm words, angry voice" if utterance.disagreement > 0 else "hard words, no anger in the voice", "warn")
 
 
 def _tone_chips(utterance: Utterance) -> Iterable[Chip]:

@@ -12,6 +12,7 @@ STATUS = {"queued": "Waiting", "running": "Being analysed", "done": "Done", "fai
 FLAG_STATUS = {"open": "To be judged", "confirmed": "Confirmed", "rejected": "Rejected", "unsure": "Can’t tell", "retracted": "Withdrawn"}
 
 ANSWERS = {"confirm": "Frustrated", "reject": "Not frustrated", "unsure": "Can’t tell"}
+EFFORT_ANSWERS = {"confirm": "Too much effort", "reject": "Not too much effort", "unsure": "Can’t tell"}
 
 NOTICE = {"unknown": "not known", "given": "the caller was told", "not_given": "the caller was not told"}
 
@@ -21,6 +22,7 @@ TABLES = {
     "status": STATUS,
     "flag_status": FLAG_STATUS,
     "answer": ANSWERS,
+    "effort_answer": EFFORT_ANSWERS,
     "notice": NOTICE,
 }
 

@@ -283,6 +283,8 @@ class Flag(models.Model):
     """Something in a call that someone should look at, with its evidence. Kept through re-analysis, with its verdicts."""
 
     STANDING: ClassVar[tuple[str, ...]] = (FlagStatus.OPEN, FlagStatus.CONFIRMED, FlagStatus.UNSURE)
+    EFFORT: ClassVar[str] = "high_effort"
+    """The rule that stands on signs of effort, not on a score: it may cover half a call, asks another question, and counts apart."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="flags")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
+from callanalytics.calls.models import Flag
 from callanalytics.calls.selectors import judgeable
 from callanalytics.errors import NotFoundError
 from callanalytics.people.selectors import access_for
@@ -54,8 +55,15 @@ class Misses:
 
 
 def precision_measured(*, user: User | AnonymousUser, days: int | None = None) -> Measured:
-    """Over flags of calls the user may judge, by each flag's latest verdict; of the last `days` days where given."""
-    latest = _judged(user, days).filter(flag__isnull=False).values("flag_id").annotate(latest=Max("id")).values("latest")
+    """Over flags for frustration in calls the user may judge, by each flag's latest verdict; of the last `days` days where given."""
+    latest = (
+        _judged(user, days)
+        .filter(flag__isnull=False)
+        .exclude(flag__rule=Flag.EFFORT)
+        .values("flag_id")
+        .annotate(latest=Max("id"))
+        .values("latest")
+    )
     answers = list(Verdict.objects.filter(id__in=latest).order_by().values_list("answer", flat=True))
     confirmed, rejected = answers.count(Answer.CONFIRM), answers.count(Answer.REJECT)
     n = confirmed + rejected

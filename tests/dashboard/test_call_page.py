@@ -248,6 +248,8 @@ def test_a_flag_for_effort_shows_its_signs_and_shades_nothing(browser: Callable[
     html = page(browser("owner"), factories.done_call(world.billing, dataclasses.replace(analysis, flags=(effort,), effort=(sign,))))
     assert "High customer effort" in html
     assert "Asks for a human or a manager" in html
+    assert "Does the customer have to work too hard here?" in html
+    assert "Is the customer frustrated here?" not in html
     assert block(html, "call-data")["flagged"] == []
     assert "What the score at the peak is made of" not in html
 
@@ -259,6 +261,8 @@ def test_unknown_speakers_are_shown_and_never_scored(browser: Callable[[str], Cl
     html = page(browser("owner"), factories.done_call(world.billing, analysis))
     assert "Not known" in html
     assert "No customer speech was found to score." in html
+    assert "Not scored" in html
+    assert "No flags" not in html
 
 
 def test_a_call_that_is_analysed_again_keeps_its_transcript_meanwhile(browser: Callable[[str], Client], world: World) -> None:

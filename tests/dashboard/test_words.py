@@ -6,7 +6,7 @@ import pytest
 
 import analysis.words
 from analysis.steps.flags import EFFORT_RULE
-from callanalytics.calls.models import CallStatus, FlagStatus, Notice
+from callanalytics.calls.models import CallStatus, Flag, FlagStatus, Notice
 from callanalytics.review.models import Answer
 from dashboard import presenting, words
 
@@ -25,7 +25,7 @@ def test_what_an_analysis_names_is_called_as_in_the_report() -> None:
 
 
 def test_the_rule_for_effort_is_the_librarys() -> None:
-    assert presenting.EFFORT_RULE == EFFORT_RULE
+    assert Flag.EFFORT == EFFORT_RULE
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,13 @@ def test_precision_counts_each_flags_latest_clear_verdict(world: World) -> None:
     assert precision_measured(user=world.outsider).value is None
 
 
+def test_verdicts_on_effort_count_apart_from_those_on_frustration(world: World) -> None:
+    flag = Flag.objects.get(call=factories.done_call(world.billing))
+    Flag.objects.filter(id=flag.id).update(rule=Flag.EFFORT)
+    verdict_record(user=world.reviewer, flag_id=flag.id, answer="reject")
+    assert precision_measured(user=world.reviewer).n == 0
+
+
 @pytest.mark.parametrize(("hits", "n", "low", "high"), [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662)])
 def test_wilsons_interval_agrees_with_published_values(hits: int, n: int, low: float, high: float) -> None:
     """81 of 263 is the example of Newcombe, Statistics in Medicine 17 (1998), table I."""
