@@ -138,6 +138,8 @@ def _analyzed(name: str, run: _Run) -> Document | None:
             analysis = pipeline.analyze(Path(name), engines=run.engines, config=run.config, options=run.options, progress=bar.advance)
     except AnalysisError as error:
         _print(document.to_error(name, error))
+        if not sys.stdout.isatty():
+            sys.stderr.write(f"{name}: {error.message}\n")
         return None
     rendered = document.to_document(analysis) | {"file": name}
     _print(rendered)
@@ -149,9 +151,11 @@ def _written(rendered: Document, given: argparse.Namespace, run: _Run) -> bool:
     try:
         if given.html:
             given.html.write_text(report.render(rendered), encoding="utf-8", errors="replace")
+            sys.stderr.write(f"The report is in {given.html}\n")
         if given.listen:
             with decode.open_recording(Path(rendered["file"]), run.engines.decoders, run.config.decode) as recording:
                 playback.write(recording, given.listen, registry.denoiser(run.config))
+            sys.stderr.write(f"The copy to listen to is in {given.listen}\n")
     except AnalysisError as error:
         sys.stderr.write(f"{error.message}\n")
         return False

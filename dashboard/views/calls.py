@@ -62,6 +62,8 @@ def _ingest(request: HttpRequest, form: UploadForm) -> tuple[list[UUID], list[st
     """Take every file in on its own: one that is refused stops no other."""
     kept: list[UUID] = []
     problems: list[str] = []
+    new: list[str] = []
+    known: list[str] = []
     for recording, details in form.details():
         try:
             ingested = services.call_ingest(cast("BinaryIO", recording.file), details, user=signed_in(request))
@@ -69,8 +71,11 @@ def _ingest(request: HttpRequest, form: UploadForm) -> tuple[list[UUID], list[st
             problems.append(error.message if details.file_name in error.message else f"{details.file_name}: {error.message}")
             continue
         kept.append(ingested.call.id)
-        told = "waits to be analysed" if ingested.created else "is the same recording as a call that is there already"
-        messages.success(request, f"{details.file_name} {told}.")
+        (new if ingested.created else known).append(details.file_name)
+    if new:
+        messages.success(request, f"{new[0]} waits to be analysed." if len(new) == 1 else f"{len(new)} recordings wait to be analysed.")
+    if known:
+        messages.info(request, f"There already, and not taken again: {', '.join(known)}.")
     return kept, problems
 
 

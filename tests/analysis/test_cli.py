@@ -44,8 +44,10 @@ def test_several_files_print_a_line_each_in_the_order_given(tmp_path: Path, caps
     broken = tmp_path / "broken.wav"
     broken.write_text("this is not audio")
     status = cli.main([str(broken), str(CALM), "--channels", "agent,customer", "--scoring", "words"])
-    first, second = _lines(capsys)
+    printed, told = capsys.readouterr()
+    first, second = map(json.loads, printed.splitlines())
     assert status == 1
+    assert f"{broken}: {first['error']['message']}" in told
     assert first["file"] == str(broken)
     assert first["error"]["permanent"] is True
     assert "broken.wav" in first["error"]["message"]
@@ -58,8 +60,9 @@ def test_several_files_print_a_line_each_in_the_order_given(tmp_path: Path, caps
 def test_html_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "report.html"
     assert cli.main([str(CALM), "--channels", "agent,customer", "--html", str(page)]) == 0
-    words = _lines(capsys)[0]["utterances"][0]["text"]
-    assert words.split()[0] in page.read_text()
+    printed, told = capsys.readouterr()
+    assert json.loads(printed)["utterances"][0]["text"].split()[0] in page.read_text()
+    assert f"The report is in {page}" in told
 
 
 @pytest.mark.parametrize(

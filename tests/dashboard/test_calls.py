@@ -141,6 +141,16 @@ def test_several_files_at_once_become_calls_with_what_was_given(browser: Callabl
     assert one.started_at == datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 
+def test_many_files_are_told_of_in_one_line_each_way(browser: Callable[[str], Client], world: World) -> None:
+    client = browser("supervisor")
+    client.post("/calls/upload/", {"recordings": files("one.wav"), "team": world.billing.pk})
+    client.get("/calls/")
+    sent = {"recordings": files("one.wav", "two.wav", "three.wav"), "team": world.billing.pk}
+    page = client.post("/calls/upload/", sent, follow=True).content.decode()
+    assert "2 recordings wait to be analysed." in page
+    assert "There already, and not taken again: one.wav." in page
+
+
 def test_one_file_leads_to_its_call(browser: Callable[[str], Client], world: World) -> None:
     response = browser("supervisor").post("/calls/upload/", {"recordings": files("one.wav"), "team": world.billing.pk})
     assert response["Location"] == f"/calls/{Call.objects.get().id}/"
