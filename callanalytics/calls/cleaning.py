@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 
 from callanalytics import weights
 from callanalytics.calls import queueing
-from callanalytics.calls.lease import NOT_LEASED, NUDGE_AFTER_S, NUDGES_A_SWEEP, from_now
+from callanalytics.calls.lease import NOT_LEASED, announce, from_now
 from callanalytics.calls.models import Call, CallStatus, CleanerCopy
 from callanalytics.calls.queueing import CLEANER_COPY_MAKE
 from callanalytics.calls.selectors import call_get, cleaner_copy_get
@@ -92,11 +92,7 @@ def cleaner_copies_requeue_expired() -> None:
     silent = CleanerCopy.objects.filter(status=CallStatus.RUNNING, lease_until__lt=Now())
     silent.filter(attempts__gte=settings.MAX_ATTEMPTS).update(**NOT_LEASED, status=CallStatus.FAILED, reason=SILENT)
     silent.update(**NOT_LEASED, status=CallStatus.QUEUED, nudged_at=None)
-    unheard = Q(nudged_at__isnull=True) | Q(nudged_at__lt=from_now(-NUDGE_AFTER_S))
-    waiting = list(CleanerCopy.objects.filter(unheard, status=CallStatus.QUEUED).values_list("call_id", flat=True)[:NUDGES_A_SWEEP])
-    CleanerCopy.objects.filter(call_id__in=waiting).update(nudged_at=Now())
-    for call_id in waiting:
-        queueing.enqueue(call_id, CLEANER_COPY_MAKE)
+    announce(CleanerCopy.objects.filter(status=CallStatus.QUEUED), CLEANER_COPY_MAKE)
 
 
 def _held(call_id: UUID, token: UUID) -> QuerySet[CleanerCopy]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_S = (30, 120)
 """Wait before the second and the third attempt: a full disk or a busy machine needs a moment."""
 NUDGE_AFTER_S = 300
-"""A queued call that no worker took for this long is announced again: its message was lost."""
+"""A queued call, or copy, that no worker took for this long is announced again: its message was lost."""
 NUDGES_A_SWEEP = 500
 
 NOT_LEASED = {"lease_token": None, "lease_until": None}
@@ -153,13 +153,18 @@ def _settle_attempt(call: Call, message: str, *, again: bool, permanent: bool = 
 
 def _nudge() -> None:
     """Announce queued calls that are due and were not announced lately."""
-    stale = Q(nudged_at__isnull=True) | Q(nudged_at__lt=from_now(-NUDGE_AFTER_S))
     # A call that was only just made has its own message on the way.
     fresh = Q(nudged_at__isnull=True, attempts=0, created_at__gt=from_now(-settings.LEASE_RENEW_S))
-    waiting = list(_due().filter(stale).exclude(fresh).order_by("created_at").values_list("id", flat=True)[:NUDGES_A_SWEEP])
-    Call.objects.filter(id__in=waiting).update(nudged_at=Now())
-    for call_id in waiting:
-        queueing.enqueue(call_id)
+    announce(_due().exclude(fresh), queueing.CALL_ANALYZE)
+
+
+def announce(waiting: QuerySet[Any], task: str) -> None:
+    """Nudge a worker for each row, oldest first, that was not announced lately. The rows' key is the call's id."""
+    unheard = Q(nudged_at__isnull=True) | Q(nudged_at__lt=from_now(-NUDGE_AFTER_S))
+    call_ids = list(waiting.filter(unheard).order_by("created_at").values_list("pk", flat=True)[:NUDGES_A_SWEEP])
+    waiting.model._default_manager.filter(pk__in=call_ids).update(nudged_at=Now())
+    for call_id in call_ids:
+        queueing.enqueue(call_id, task)
 
 
 def _due() -> QuerySet[Call]:
