@@ -16,7 +16,7 @@ from callanalytics.calls.models import CallStatus
 from callanalytics.calls.services import cleaner_copy_ask
 from callanalytics.errors import ApplicationError
 from dashboard import transcripts
-from dashboard.doors import guarded, signed_in
+from dashboard.doors import fragment, guarded, signed_in
 from dashboard.ranges import file_response
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def cleaner_copy(request: HttpRequest, call_id: UUID) -> HttpResponse:
             if error.code != "conflict":
                 raise
             messages.error(request, error.message)
-        if request.headers.get("HX-Request") != "true":
+        if not fragment(request):
             return redirect("call-detail", call_id)
     context = {"call": selectors.call_get(user=user, call_id=call_id), "cleaner": cleaner_state(user, call_id)}
     return render(request, "dashboard/_cleaner_copy.html", context)

@@ -15,7 +15,7 @@ from callanalytics.calls import selectors as calls
 from callanalytics.errors import ApplicationError
 from callanalytics.review import selectors, services
 from dashboard import call_page
-from dashboard.doors import guarded, rights, signed_in
+from dashboard.doors import fragment, guarded, rights, signed_in
 from dashboard.forms import VerdictForm
 from dashboard.presenting import CLIP_MARGIN_S
 
@@ -47,7 +47,7 @@ def flag_verdict(request: HttpRequest, flag_id: UUID) -> HttpResponse:
             services.verdict_record(user=signed_in(request), flag_id=flag_id, **form.cleaned_data)
         except ApplicationError as error:
             form.add_error(None, error.message)
-    if request.headers.get("HX-Request") == "true":
+    if fragment(request):
         return _card(request, flag.call_id, flag_id, form=form)
     for errors in form.errors.values():
         messages.error(request, " ".join(map(str, errors)))
