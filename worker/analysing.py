@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 
 STOPPED = "The worker was stopped while it analysed the call; the next one starts on it again."
 
-UNEXPECTED = "The analysis stopped on an error of its own ({kind}: {text}). The worker's log has the details."
-
 
 class AttemptFailedError(Exception):
     """An attempt that failed for a reason nobody foresaw; the call's row already tells of it."""
@@ -75,9 +73,8 @@ def call_attempt(call_id: UUID, *, listener: Progress | None = None) -> str | No
             return _failed(hold, in_senders_words(call, error.message), permanent=error.permanent)
         except Exception as error:
             log.exception("call %s failed", call.id)
-            text = str(error).strip().partition("\n")[0]
-            _failed(hold, UNEXPECTED.format(kind=type(error).__name__, text=text), permanent=False)
-            raise AttemptFailedError(f"call {call.id}: {text}") from error
+            _failed(hold, unexpected("The analysis", error), permanent=False)
+            raise AttemptFailedError(f"call {call.id}: {_first_line(error)}") from error
         except BaseException:
             hold.give_back()
             raise
@@ -87,6 +84,15 @@ def in_senders_words(call: Call, message: str) -> str:
     """The message with the name that the file came with, instead of the one it is stored under."""
     stored = files.recording_path(call)
     return message.replace(str(stored), call.file_name).replace(stored.name, call.file_name)
+
+
+def unexpected(work: str, error: Exception) -> str:
+    """What a call's page says of an error that nobody foresaw: its kind and its first line."""
+    return f"{work} stopped on an error of its own ({type(error).__name__}: {_first_line(error)}). The worker's log has the details."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _analyzed(call: Call, hold: Hold, listener: Progress | None) -> str | None:

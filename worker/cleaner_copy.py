@@ -13,7 +13,7 @@ from analysis.errors import AnalysisError
 from analysis.steps import decode
 from callanalytics.calls import cleaning, files, queueing
 from worker import runtime, stopping
-from worker.analysing import in_senders_words
+from worker.analysing import in_senders_words, unexpected
 from worker.holding import Hold, LeaseLostError
 from worker.placing import cleared_if_erased, placed
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from callanalytics.calls.models import Call
 
 log = logging.getLogger(__name__)
-
-UNEXPECTED = "Making the copy stopped on an error of its own ({kind}: {text}). The worker's log has the details."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +60,7 @@ def cleaner_copy_attempt(call_id: UUID) -> None:
             _failed(hold, in_senders_words(call, error.message))
         except Exception as error:
             log.exception("%s failed", claim)
-            text = str(error).strip().partition("\n")[0]
-            _failed(hold, UNEXPECTED.format(kind=type(error).__name__, text=text))
+            _failed(hold, unexpected("Making the copy", error))
             raise
         except BaseException:
             hold.give_back()
