@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
 from analysis import stop_signals
@@ -77,7 +78,7 @@ class Command(BaseCommand):
             again = "; a worker will try again" if call.status == CallStatus.QUEUED else ""
             self.stderr.write(f"{file}: {call.status}: {call.reason}{again}. See {address} in the dashboard.")
             return False
-        flags = f", {call.flag_count} {'flag' if call.flag_count == 1 else 'flags'}" if call.status == CallStatus.DONE else ""
+        flags = f", {call.flag_count} flag{pluralize(call.flag_count)}" if call.status == CallStatus.DONE else ""
         self.stdout.write(f"{file}: {call.status}{flags}. See {address} in the dashboard.")
         return True
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from callanalytics.calls.models import CallStatus
 from worker import demo_data
@@ -91,7 +92,7 @@ class Command(BaseCommand):
 
     def _welcome(self, port: str, login: demo_data.Login, calls: list[Call]) -> None:
         for call in calls:
-            flags = f"{call.flag_count} {'flag' if call.flag_count == 1 else 'flags'}"
+            flags = f"{call.flag_count} flag{pluralize(call.flag_count)}"
             self.stdout.write(f"{call.file_name}: {flags if call.status == CallStatus.DONE else f'failed: {call.reason}'}")
         self.stdout.write(
             f"\nThe dashboard is ready:  http://localhost:{port}/\n"
