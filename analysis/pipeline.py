@@ -127,7 +127,14 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
         worded = wording.score(cast, transcript, model=engines.wording, scoring=options.scoring)
     with clock.step("tone"):
         toned = tone.score(
-            cast, plain, model=engines.tone, encoder=engines.transcriber.encoder, config=config.tone, scoring=options.scoring
+            cast,
+            plain,
+            recording=recording,
+            voices=split.voices,
+            model=engines.tone,
+            encoder=engines.transcriber.encoder,
+            config=config.tone,
+            scoring=options.scoring,
         )
     with clock.step("flags"):
         priors = fuse.Priors(None if engines.tone is None else engines.tone.anger_prior, engines.wording.frustration_prior)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from analysis.values import CustomerVoice, FloatArray, Tone, Word, Wording
+    from analysis.values import CustomerVoice, FloatArray, Tone, UtteranceAudio, Word, Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ class SentenceEncoder(Engine, Protocol):
 
 class ToneModel(Engine, Protocol):
     @property
-    def encoder(self) -> str:
-        """Which encoder's frames the model was trained on."""
+    def encoder(self) -> str | None:
+        """Which encoder's frames the utterances must carry; None for a model that hears the audio itself."""
         ...
 
     @property
@@ -143,8 +143,11 @@ class ToneModel(Engine, Protocol):
         """Share of anger in what the model was trained on: what its probabilities are measured against."""
         ...
 
-    def score(self, voice: CustomerVoice) -> list[Tone]:
-        """One tone per utterance of the customer. Every utterance must carry pooled frames."""
+    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> list[Tone]:
+        """One tone per utterance of the customer. `audio` reads the sound of these utterances and of no others.
+
+        Every utterance must carry pooled frames where the model names an encoder.
+        """
         ...
 
 

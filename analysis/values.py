@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 FloatArray: TypeAlias = NDArray[np.float32]
 
 SAMPLE_RATE = 16_000
 """Hz. Everything after decode works at this rate: it is what Whisper, Silero and SwiftF0 take."""
+
+EMOTIONS = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
+"""The classes of tone."""
 
 
 class Party(StrEnum):
@@ -111,6 +116,17 @@ class Recording:
         pcm = np.memmap(self.spool, np.int16, mode="r", offset=first * width, shape=(last - first, self.channels))
         return pcm[:, channel].astype(np.float32) / np.float32(32768.0)
 
+    def voice_audio(self, voice: Voice, span: Span) -> FloatArray:
+        """Samples of one voice in a span, shape [n]: those of its channel, and silence where another voice or nobody speaks on it."""
+        samples = self.audio(voice.channel, span.start, span.end)
+        own = np.zeros_like(samples)
+        for spoken in voice.spans[bisect_right(voice.spans, span.start, key=lambda each: each.end) :]:
+            if spoken.start >= span.end:
+                break
+            first, last = (max(0, round((time - span.start) * SAMPLE_RATE)) for time in (spoken.start, spoken.end))
+            own[first:last] = samples[first:last]
+        return own
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelSpeech:
@@ -130,6 +146,7 @@ class Voice:
     id: int
     channel: int
     spans: tuple[Span, ...]
+    """In order, none touching another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +205,10 @@ class Utterance:
         return Span(self.start, self.end)
 
 
+UtteranceAudio: TypeAlias = Callable[[Utterance], FloatArray]
+"""An utterance to its samples at 16 kHz in [-1, 1], shape [n]: of its own voice only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """All utterances in order of their start (ids count up from 0), and the language of the call."""
@@ -224,6 +245,18 @@ class CustomerVoice:
     def narrowed(self, ids: frozenset[int]) -> CustomerVoice:
         """The same customer with these utterances only."""
         return CustomerVoice(self.role, self.required_confidence, tuple(each for each in self.utterances if each.id in ids))
+
+    def audio(self, recording: Recording, voices: Sequence[Voice]) -> UtteranceAudio:
+        """Reads the sound of these utterances. It raises ValueError when it is asked for any other, be it an agent's or the customer's."""
+        own = next(voice for voice in voices if voice.id == self.role.voice)
+        spans = {utterance.id: utterance.span for utterance in self.utterances}
+
+        def heard(utterance: Utterance) -> FloatArray:
+            if utterance.voice != own.id or spans.get(utterance.id) != utterance.span:
+                raise ValueError(f"utterance {utterance.id} of voice {utterance.voice} is not one of this customer's")
+            return recording.voice_audio(own, utterance.span)
+
+        return heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,16 +321,22 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """How it was said: class probabilities that sum to 1, and arousal (a declared proxy) in 0-1."""
+    """How it was said. None stands for what the model knows nothing of; anger it must know, because the score lives on it.
+
+    Class probabilities sum to 1, or to less where the model tells classes apart that are not ours, or has some of ours only.
+    Arousal (calm to agitated), dominance (submissive to in control) and valence (unpleasant to pleasant) are in 0-1.
+    """
 
     anger: float
-    sadness: float
-    fear: float
-    disgust: float
-    happiness: float
-    surprise: float
-    neutral: float
-    arousal: float
+    sadness: float | None
+    fear: float | None
+    disgust: float | None
+    happiness: float | None
+    surprise: float | None
+    neutral: float | None
+    arousal: float | None
+    dominance: float | None = None
+    valence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,8 @@ def _chips(utterance: Utterance) -> Iterable[Chip]:
 def _tone_chips(utterance: Utterance) -> Iterable[Chip]:
     if utterance.tone:
         if (anger := utterance.tone["anger"]) >= ANGER_CHIP_FROM:
-            yield Chip(f"voice: anger {anger:.0%}", "tone", f"Arousal {utterance.tone['arousal']:.0%}")
+            arousal = utterance.tone["arousal"]
+            yield Chip(f"voice: anger {anger:.0%}", "tone", "" if arousal is None else f"Arousal {arousal:.0%}")
     elif utterance.tone_abstained and utterance.tone_abstained != utterance.abstained:
         yield Chip(f"tone not scored: {plain(utterance.tone_abstained, 'abstained')}", "wrap")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.config import Config
-    from analysis.values import CustomerVoice, FloatArray, Utterance
+    from analysis.values import CustomerVoice, FloatArray, Utterance, UtteranceAudio
 
 CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
 DIGITS = 4
@@ -44,7 +44,7 @@ class EncoderHeadToneModel:
     def commercial_use(self) -> bool:
         return self._head.card.commercial_use
 
-    def score(self, voice: CustomerVoice) -> list[Tone]:
+    def score(self, voice: CustomerVoice, _: UtteranceAudio) -> list[Tone]:
         """One tone per utterance of the customer. Every utterance must carry pooled frames."""
         if not voice.utterances:
             return []

@@ -69,14 +69,14 @@ def measure(
     recording: Recording, voices: Sequence[Voice], *, utterances: Sequence[Utterance], pitch: PitchTracker, progress: Progress
 ) -> dict[int, PlainMeasures]:
     """Plain measures by utterance id. Levels are dBFS (a full-scale square wave is 0), pitch is the median F0 in Hz."""
-    channels = {voice.id: voice.channel for voice in voices}
+    own = {voice.id: voice for voice in voices}
     others = {voice.id: coverage(span for other in voices if other.id != voice.id for span in other.spans) for voice in voices}
-    floors = {channel: noise_floor_db(recording, channel, voices) for channel in set(channels.values())}
+    floors = {channel: noise_floor_db(recording, channel, voices) for channel in {voice.channel for voice in voices}}
     pauses = _pauses(voices, utterances)
     measured = {}
     for done, utterance in enumerate(utterances, start=1):
-        heard = _heard(recording, channels[utterance.voice], utterance, pitch)
-        floor = floors[channels[utterance.voice]]
+        heard = _heard(recording, own[utterance.voice], utterance, pitch)
+        floor = floors[own[utterance.voice].channel]
         measured[utterance.id] = PlainMeasures(
             loudness_db=heard.loudness_db,
             pitch_hz=heard.pitch_hz,
@@ -152,8 +152,8 @@ class _Heard:
     pitch_hz: float | None
 
 
-def _heard(recording: Recording, channel: int, utterance: Utterance, pitch: PitchTracker) -> _Heard:
-    samples = recording.audio(channel, utterance.start, utterance.end)
+def _heard(recording: Recording, voice: Voice, utterance: Utterance, pitch: PitchTracker) -> _Heard:
+    samples = recording.voice_audio(voice, utterance.span)
     spoken = _words_only(samples, utterance)
     if not spoken.size or level_db(spoken) <= QUIETEST_DB:
         return _Heard(None, None)

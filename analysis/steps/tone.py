@@ -1,4 +1,4 @@
-"""The confirmed customer's pooled frames → how it was said, or why that is not scored."""
+"""The confirmed customer's pooled frames and audio → how it was said, or why that is not scored."""
 
 from __future__ import annotations
 
@@ -7,31 +7,40 @@ from typing import TYPE_CHECKING
 from analysis.values import Abstention, PlainMeasures, ScoringMode, Tone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from analysis.config import ToneConfig
     from analysis.ports import ToneModel
-    from analysis.values import Cast, Scoring, Utterance
+    from analysis.values import Cast, Recording, Scoring, Utterance, Voice
 
 
 def score(
-    cast: Cast, plain: Mapping[int, PlainMeasures], *, model: ToneModel | None, encoder: str, config: ToneConfig, scoring: Scoring
+    cast: Cast,
+    plain: Mapping[int, PlainMeasures],
+    *,
+    recording: Recording,
+    voices: Sequence[Voice],
+    model: ToneModel | None,
+    encoder: str,
+    config: ToneConfig,
+    scoring: Scoring,
 ) -> dict[int, Tone | Abstention]:
     """Tone or an abstention for each utterance of the confirmed customer, by id; empty where no customer is confirmed.
 
-    The model sees a `CustomerVoice` and nothing else, so no agent's audio can reach it.
+    The model sees a `CustomerVoice` and what reads its audio, and nothing else, so no agent's audio can reach it.
     """
     if cast.customer is None:
         return {}
     refusal = _refusal(model, encoder, config, scoring)
     outcome: dict[int, Tone | Abstention] = {}
     for utterance in cast.customer.utterances:
-        reason = refusal or _unfit(utterance, plain.get(utterance.id), config)
+        reason = refusal or _unfit(utterance, plain.get(utterance.id), model, config)
         if reason is not None:
             outcome[utterance.id] = reason
     fit = cast.customer.narrowed(frozenset(utterance.id for utterance in cast.customer.utterances) - outcome.keys())
     if model is not None and fit.utterances:
-        outcome |= {utterance.id: tone for utterance, tone in zip(fit.utterances, model.score(fit), strict=True)}
+        tones = model.score(fit, fit.audio(recording, voices))
+        outcome |= {utterance.id: tone for utterance, tone in zip(fit.utterances, tones, strict=True)}
     return outcome
 
 
@@ -39,17 +48,18 @@ def _refusal(model: ToneModel | None, encoder: str, config: ToneConfig, scoring:
     """Why no utterance of this call may be scored."""
     if scoring.mode is not ScoringMode.FULL:
         return Abstention.SCORING_OFF
-    if model is None or model.encoder != encoder:
+    if model is None or model.encoder not in (None, encoder):
         return Abstention.ENCODER_UNSUPPORTED
     if not model.commercial_use and not config.accept_noncommercial:
         return Abstention.WEIGHTS_LICENCE
     return None
 
 
-def _unfit(utterance: Utterance, plain: PlainMeasures | None, config: ToneConfig) -> Abstention | None:
+def _unfit(utterance: Utterance, plain: PlainMeasures | None, model: ToneModel | None, config: ToneConfig) -> Abstention | None:
     """Why this utterance cannot be scored."""
     seconds = utterance.end - utterance.start
-    if utterance.pooled is None or seconds < config.min_speech_s:
+    has_frames = model is None or model.encoder is None or utterance.pooled is not None
+    if not has_frames or seconds < config.min_speech_s:
         return Abstention.TOO_SHORT
     if plain is None or plain.loudness_db is None or plain.loudness_db < config.min_loudness_db:
         return Abstention.TOO_QUIET

@@ -15,13 +15,30 @@ from analysis.config import Config, ToneConfig
 from analysis.engines.tone_head import CLASSES, EncoderHeadToneModel
 from analysis.heads import save_head
 from analysis.ports import WindowTranscript
-from analysis.values import Abstention, CallAnalysis, GivenParties, Moment, Party, Scoring, ScoringMode, Tone, Word
+from analysis.values import (
+    Abstention,
+    CallAnalysis,
+    CustomerVoice,
+    GivenParties,
+    Moment,
+    Party,
+    Recording,
+    Role,
+    RoleSource,
+    Scoring,
+    ScoringMode,
+    Span,
+    Tone,
+    Utterance,
+    Voice,
+    Word,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from analysis.ports import Engines
-    from analysis.values import CustomerVoice, FloatArray, Wording
+    from analysis.values import FloatArray, UtteranceAudio, Wording
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "escalates.flac"
 AGENT, CUSTOMER = Party.AGENT, Party.CUSTOMER
@@ -89,9 +106,10 @@ class ScriptedTranscriber:
 
 
 class NeverTone:
-    name, encoder, licence, commercial_use, anger_prior = "never", "whisper-scripted", "CC0", True, 0.2
+    name, licence, commercial_use, anger_prior = "never", "CC0", True, 0.2
+    encoder: str | None = "whisper-scripted"
 
-    def score(self, voice: CustomerVoice) -> NoReturn:
+    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> NoReturn:
         raise AssertionError("the tone model was called")
 
 
@@ -103,7 +121,7 @@ class WatchedTone(NeverTone):
         self.parties: set[Party] = set()
         self.voices: set[int] = set()
 
-    def score(self, voice: CustomerVoice) -> list[Tone]:  # type: ignore[override]
+    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> list[Tone]:  # type: ignore[override]
         self.parties.add(voice.role.party)
         self.voices |= {utterance.voice for utterance in voice.utterances}
         return [self._tone for _ in voice.utterances]
@@ -251,3 +269,83 @@ def test_the_tone_model_gets_the_customers_voice_whichever_channel_it_is_on(engi
     assert watched.parties == {CUSTOMER}
     assert watched.voices == {0 if turned else 1}
     assert {moment.party for moment in analysis.moments if moment.tone is not None} == {CUSTOMER}
+
+
+LOUD, HUM = 16384, 8192
+
+
+def shared_channel(folder: Path) -> Recording:
+    """One channel on which the agent is a steady hum in 0-4 s and 6-7 s, and the customer, louder, speaks in 4-6 s and 7-8 s."""
+    pcm = np.repeat(np.array([HUM] * 4 + [LOUD] * 2 + [HUM, LOUD], np.int16), 16_000)
+    spool = folder / "spool.pcm"
+    pcm.tofile(spool)
+    return Recording("call.wav", spool, 8.0, 1, 8000, "pcm", "0" * 64)
+
+
+def said(number: int, voice: int, start: float, end: float) -> Utterance:
+    return Utterance(number, voice, start, end, "some words", "en", 0.9, ())
+
+
+SHARED = (Voice(0, 0, (Span(0.0, 4.0), Span(6.0, 7.0))), Voice(1, 0, (Span(4.0, 6.0), Span(7.0, 8.0))))
+CONFIRMED = Role(1, CUSTOMER, 1.0, RoleSource.MANUAL)
+
+
+def test_what_reads_the_customers_audio_is_silent_where_another_speaks_in_between(tmp_path: Path) -> None:
+    across = said(3, 1, 4.5, 7.5)
+    heard = CustomerVoice(CONFIRMED, 0.8, (across,)).audio(shared_channel(tmp_path), SHARED)(across)
+    assert heard.shape == (48_000,)
+    assert np.array_equal(heard, np.repeat([0.5, 0.0, 0.5], (24_000, 16_000, 8_000)))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        said(0, 0, 0.0, 4.0),
+        said(3, 0, 4.0, 6.0),
+        said(3, 1, 0.0, 4.0),
+        said(3, 1, 3.0, 6.0),
+        said(4, 1, 7.0, 8.0),
+    ],
+)
+def test_what_reads_the_customers_audio_refuses_every_other_utterance(tmp_path: Path, asked: Utterance) -> None:
+    """The agent's, one that gives itself out for the customer's, and one of the customer's that was not handed over for scoring."""
+    own, unfit = said(3, 1, 4.0, 6.0), said(4, 1, 7.0, 8.0)
+    audio = CustomerVoice(CONFIRMED, 0.8, (own, unfit)).narrowed(frozenset({3})).audio(shared_channel(tmp_path), SHARED)
+    assert audio(own).size == 32_000
+    with pytest.raises(ValueError, match="not one of this customer's"):
+        audio(asked)
+
+
+class ListeningTone(NeverTone):
+    """Hears every utterance, and asks for the agent's too."""
+
+    encoder = None
+
+    def __init__(self) -> None:
+        self.heard: list[FloatArray] = []
+        self.refused = 0
+
+    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> list[Tone]:  # type: ignore[override]
+        self.heard = [audio(utterance) for utterance in voice.utterances]
+        for utterance in voice.utterances:
+            try:
+                audio(replace(utterance, voice=1 - utterance.voice))
+            except ValueError:
+                self.refused += 1
+        return [Tone(0.1, None, None, None, None, None, None, 0.5) for _ in voice.utterances]
+
+
+def test_a_model_that_hears_the_audio_itself_hears_the_same_whatever_the_agent_says(
+    engines: Engines, channels: tuple[FloatArray, FloatArray, int], tmp_path: Path
+) -> None:
+    rate = channels[2]
+    spoken, customer = (channel[: 20 * rate] for channel in channels[:2])
+    noise = np.random.default_rng(7).normal(0.0, 0.05, len(spoken)).astype(np.float32)
+    listening = []
+    for track in (spoken, noise):
+        model = ListeningTone()
+        built = replace(engines, tone=model, transcriber=ScriptedTranscriber())
+        found = analysed(built, written(tmp_path, track, customer, rate), ScriptedSpeech(spans_of(spoken, rate), spans_of(customer, rate)))
+        assert model.refused == len(model.heard) == sum(moment.tone is not None for moment in found.moments) > 0
+        listening.append(model.heard)
+    assert all(np.array_equal(left, right) and left.any() for left, right in zip(*listening, strict=True))

@@ -13,7 +13,7 @@ import soundfile
 
 from analysis import pipeline
 from analysis.document import to_document
-from analysis.values import GivenParties, Party, RoleSource, Scoring, ScoringMode
+from analysis.values import EMOTIONS, GivenParties, Party, RoleSource, Scoring, ScoringMode
 from tests import audio
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def test_scores_are_probabilities_that_their_parts_explain(escalation: Document)
         logit = math.log(probability / (1 - probability))
         assert sum(item["frustration"]["contributions"].values()) == pytest.approx(logit, abs=0.01)
         if item["tone"]:
-            emotions = [value for name, value in item["tone"].items() if name != "arousal"]
-            assert sum(emotions) == pytest.approx(1.0, abs=0.001)
+            assert sum(item["tone"][name] for name in EMOTIONS) == pytest.approx(1.0, abs=0.001)
             assert 0 <= item["tone"]["arousal"] <= 1
+            assert (item["tone"]["dominance"], item["tone"]["valence"]) == (None, None)
 
 
 def test_words_count_from_the_prior_of_the_head_that_read_them(escalation: Document, engines: Engines) -> None:

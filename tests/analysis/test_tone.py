@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import pytest
@@ -15,24 +16,26 @@ from analysis.errors import AnalysisError
 from analysis.heads import load_head, save_head
 from analysis.steps import tone
 from analysis.values import (
+    SAMPLE_RATE,
     Abstention,
     Cast,
     CustomerVoice,
     Party,
     PlainMeasures,
     PooledFrames,
+    Recording,
     Role,
     RoleSource,
     Scoring,
     ScoringMode,
+    Span,
     Tone,
     Utterance,
+    Voice,
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from analysis.values import FloatArray
+    from analysis.values import FloatArray, UtteranceAudio
 
 ENCODER = "whisper-test"
 WIDTH = 6
@@ -41,18 +44,20 @@ AGENT = Role(0, Party.AGENT, 1.0, RoleSource.MANUAL)
 CUSTOMER = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
 CLEAR = PlainMeasures(-25.0, 200.0, 3.0, 0.0, 0.0, 30.0)
 CALM = Tone(0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.88, 0.2)
+UNHEARD = Recording("call.wav", Path("not-there"), 100.0, 2, SAMPLE_RATE, "pcm", "0" * 64)
+VOICES = (Voice(0, 0, (Span(0.0, 5.0),)), Voice(1, 1, (Span(10.0, 100.0),)))
 
 
 class ScriptedTone:
     """Scores everything calm and remembers what it was given."""
 
-    name, encoder, licence, commercial_use, anger_prior = "scripted", ENCODER, "CC0", True, 0.2
+    name, licence, anger_prior = "scripted", "CC0", 0.2
 
-    def __init__(self, *, commercial_use: bool = True, encoder: str = ENCODER) -> None:
+    def __init__(self, *, commercial_use: bool = True, encoder: str | None = ENCODER) -> None:
         self.commercial_use, self.encoder = commercial_use, encoder
         self.given: list[CustomerVoice] = []
 
-    def score(self, voice: CustomerVoice) -> list[Tone]:
+    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> list[Tone]:
         self.given.append(voice)
         return [CALM for _ in voice.utterances]
 
@@ -77,7 +82,11 @@ def score(
     config: ToneConfig = ToneConfig(),
     scoring: Scoring = FULL,
 ) -> dict[int, Tone | Abstention]:
-    return tone.score(who, plain, model=model, encoder=ENCODER, config=config, scoring=scoring)
+    return tone.score(who, plain, recording=UNHEARD, voices=VOICES, model=model, encoder=ENCODER, config=config, scoring=scoring)
+
+
+def unheard(_: Utterance) -> NoReturn:
+    raise AssertionError("the audio was read")
 
 
 def test_a_clear_utterance_of_the_customer_is_scored() -> None:
@@ -133,6 +142,10 @@ def test_no_head_for_this_encoder_abstains(model: ScriptedTone | None) -> None:
     assert score(cast(utterance(1)), {1: CLEAR}, model) == {1: Abstention.ENCODER_UNSUPPORTED}
 
 
+def test_a_model_that_hears_the_audio_itself_needs_no_frames_and_fits_every_encoder() -> None:
+    assert score(cast(utterance(1, frames=None)), {1: CLEAR}, ScriptedTone(encoder=None)) == {1: CALM}
+
+
 def test_without_a_confirmed_customer_nothing_is_scored() -> None:
     model = ScriptedTone()
     assert score(Cast((AGENT,), None), {1: CLEAR}, model) == {}
@@ -178,7 +191,7 @@ def test_the_head_does_the_arithmetic_that_its_file_states(folder: Path) -> None
     scaled = (np.array([1.5] * 3 + [1.0] * 3) - 0.5) / 2.0
     logits = (parts["weight"].astype(float) @ scaled + parts["bias"]) / 2.0
     expected = np.exp(logits) / np.exp(logits).sum()
-    (found,) = model.score(CustomerVoice(CUSTOMER, 0.8, (said,)))
+    (found,) = model.score(CustomerVoice(CUSTOMER, 0.8, (said,)), unheard)
     assert [getattr(found, name) for name in CLASSES] == pytest.approx(expected.tolist(), abs=2e-4)
     assert found.arousal == pytest.approx(1 / (1 + np.exp(-parts["arousal_weight"].astype(float) @ scaled)), abs=1e-4)
 
@@ -189,8 +202,8 @@ def test_classes_sum_to_one_after_rounding_whatever_their_order_in_the_file(tmp_
     save_head("tone-plain", tensors(), description(), tmp_path)
     voice = CustomerVoice(CUSTOMER, 0.8, tuple(utterance(each, frames=pooled(each / 7)) for each in range(20)))
     turned, straight = (
-        EncoderHeadToneModel(Config(), ENCODER, tmp_path).score(voice),
-        EncoderHeadToneModel(Config(), "plain", tmp_path).score(voice),
+        EncoderHeadToneModel(Config(), ENCODER, tmp_path).score(voice, unheard),
+        EncoderHeadToneModel(Config(), "plain", tmp_path).score(voice, unheard),
     )
     for left, right in zip(turned, straight, strict=True):
         assert sum(getattr(left, name) for name in CLASSES) == pytest.approx(1.0, abs=1e-9)
@@ -206,8 +219,8 @@ def test_the_head_tells_its_licence_encoder_and_digest(folder: Path) -> None:
 def test_an_utterance_without_frames_is_refused_by_the_head(folder: Path) -> None:
     model = EncoderHeadToneModel(Config(), ENCODER, folder)
     with pytest.raises(ValueError, match="no encoder frames"):
-        model.score(CustomerVoice(CUSTOMER, 0.8, (utterance(1, frames=None),)))
-    assert model.score(CustomerVoice(CUSTOMER, 0.8, ())) == []
+        model.score(CustomerVoice(CUSTOMER, 0.8, (utterance(1, frames=None),)), unheard)
+    assert model.score(CustomerVoice(CUSTOMER, 0.8, ()), unheard) == []
 
 
 def test_tensors_that_are_not_the_cards_are_refused_with_both_digests(folder: Path) -> None:
