@@ -110,7 +110,7 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
             engines.transcriber,
             config.transcribe,
             language=options.language,
-            pooled=mode is ScoringMode.FULL,
+            pooled=mode is ScoringMode.FULL and engines.tone is not None and engines.tone.encoder is not None,
             progress=progress,
         )
     with clock.step("roles"):

@@ -86,7 +86,7 @@ class WindowTranscript:
     no_speech: float
     """The model's own probability that there is no speech."""
     frames: FloatArray | None
-    """Encoder output, shape [frames, d]; None where it was not asked for."""
+    """Outputs of two middle layers of the encoder side by side, shape [frames, 2 d]; None where they were not asked for."""
 
 
 class Transcriber(Engine, Protocol):
@@ -105,12 +105,35 @@ class Transcriber(Engine, Protocol):
         """Codes of the languages that it can write down (`en`, `es` ...)."""
         ...
 
-    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
-        """The likeliest language over the windows and its probability."""
+    def language(self, windows: Sequence[FloatArray], *, frames: bool) -> tuple[str, float]:
+        """The likeliest language over the windows and its probability. `frames` says what `transcribe` will be asked for."""
         ...
 
     def transcribe(self, windows: Sequence[FloatArray], *, language: str, frames: Sequence[bool]) -> list[WindowTranscript]:
         """Transcribe a batch. The encoder runs once per window; its frames are given back where `frames` says so."""
+        ...
+
+
+class WindowEncoder(Protocol):
+    """The encoder of a transcriber without its decoder."""
+
+    @property
+    def name(self) -> str:
+        """Which encoder the frames come from, as `Transcriber.encoder`."""
+        ...
+
+    @property
+    def provenance(self) -> str:
+        """The name with the precision and the digest of the weights."""
+        ...
+
+    @property
+    def frame_rate(self) -> float:
+        """Encoder frames a second."""
+        ...
+
+    def encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:
+        """Outputs of the two middle layers for windows of at most 30 s at 16 kHz, each of shape [1500, 2 d]."""
         ...
 
 

@@ -6,13 +6,14 @@ import importlib
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from analysis import heads
+from analysis import heads, resolver
 from analysis.errors import AnalysisError
+from analysis.own_encoder import OwnEncoderToneModel
 from analysis.ports import Engines
 
 if TYPE_CHECKING:
     from analysis.config import Config
-    from analysis.ports import Denoiser, ToneModel, Transcriber
+    from analysis.ports import Denoiser, ToneModel, Transcriber, WindowEncoder
 
 ENGINES: dict[str, dict[str, str]] = {
     "decoder": {
@@ -25,12 +26,16 @@ ENGINES: dict[str, dict[str, str]] = {
         "faster-whisper": "analysis.engines.faster_whisper:FasterWhisperTranscriber",
         "openai-whisper": "analysis.engines.openai_whisper:OpenAIWhisperTranscriber",
     },
+    "window_encoder": {"faster-whisper": "analysis.engines.window_encoder:WhisperWindowEncoder"},
     "pitch": {"swift-f0": "analysis.engines.swift_f0:SwiftF0Tracker"},
     "sentence": {"minilm": "analysis.engines.minilm:MiniLMEncoder"},
     "tone": {"encoder-head": "analysis.engines.tone_head:EncoderHeadToneModel"},
     "denoiser": {"deepfilternet": "analysis.engines.deepfilter:DeepFilterDenoiser"},
     "wording": {"minilm-head": "analysis.engines.wording_head:MiniLMHeadWordingModel"},
 }
+
+WITH_HEADS = "encoder-head"
+"""The tone engine that has one head per encoder; every other hears the audio itself."""
 
 
 def engine_class(port: str, name: str) -> Any:
@@ -76,8 +81,32 @@ def denoiser(config: Config) -> Denoiser:
 
 
 def _tone_model(config: Config, encoder: str) -> ToneModel | None:
-    """The head trained on this encoder's frames; None where there is none, and tone abstains."""
-    if not heads.has_head(f"tone-{encoder}"):
+    """The tone model that is named. The one with heads takes the head for the transcriber's encoder, else one with an encoder of its own.
+
+    None where this machine holds no encoder that has a head: then tone abstains.
+    """
+    made = engine_class("tone", config.engines.tone)
+    model: ToneModel
+    if config.engines.tone != WITH_HEADS:
+        model = made(config)
+        return model
+    own = encoder if heads.has_head(f"tone-{encoder}") else _encoder_with_head(config)
+    if own is None:
         return None
-    model: ToneModel = engine_class("tone", config.engines.tone)(config, encoder)
-    return model
+    model = made(config, own)
+    return model if own == encoder else OwnEncoderToneModel(model, _window_encoder(config, own), config.transcribe)
+
+
+def _encoder_with_head(config: Config) -> str | None:
+    """The first encoder that has a head and whose weights are on this machine, or may be fetched."""
+    for weights in resolver.WHISPER_DEFAULTS:
+        if heads.has_head(f"tone-whisper-{weights}") and resolver.find(weights, allow_download=config.transcribe.allow_download):
+            return f"whisper-{weights}"
+    return None
+
+
+def _window_encoder(config: Config, encoder: str) -> WindowEncoder:
+    windows: WindowEncoder = engine_class("window_encoder", "faster-whisper")(
+        encoder.removeprefix("whisper-"), threads=config.transcribe.threads, allow_download=config.transcribe.allow_download
+    )
+    return windows

@@ -133,8 +133,13 @@ def locate(name: str, *, cache: Path = CACHE, allow_download: bool = False) -> P
 
     Raises AnalysisError where nothing is installed (it says what to install), and where a file is not the one that is pinned.
     """
+    return find(name, cache=cache, allow_download=allow_download) or _missing(SETS[name])
+
+
+def find(name: str, *, cache: Path = CACHE, allow_download: bool = False) -> Path | None:
+    """As `locate`, but None where nothing is installed."""
     weights = SETS[name]
-    return _installed(weights, cache) or _from_hub(weights, allow_download=allow_download) or _missing(weights)
+    return _installed(weights, cache) or _from_hub(weights, allow_download=allow_download)
 
 
 def locate_whisper(name_or_path: str, *, allow_download: bool = False) -> Path:

@@ -185,6 +185,14 @@ class PooledFrames:
     std: FloatArray
     frames: int
 
+    @classmethod
+    def over(cls, frames: FloatArray, start: float, end: float, *, frame_rate: float) -> PooledFrames:
+        """Over the frames [n, d] that lie in [start, end), in seconds from the start of the window."""
+        first = min(int(start * frame_rate), len(frames) - 1)
+        own = frames[first : max(int(np.ceil(end * frame_rate)), first + 1)]
+        mean, std = own.mean(axis=0, dtype=np.float64), own.std(axis=0, dtype=np.float64)
+        return cls(mean.astype(np.float32), std.astype(np.float32), len(own))
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:

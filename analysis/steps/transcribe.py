@@ -126,7 +126,7 @@ def transcribe(
     if not windows:
         return Transcript((), None)
     sounds = _Sounds(recording)
-    spoken, notes = _language(sounds, windows, transcriber, language or config.language)
+    spoken, notes = _language(sounds, windows, transcriber, language or config.language, pooled=pooled)
     found: list[Utterance] = []
     dropped = done = 0
     for batch in _batches(windows, config.batch):
@@ -158,11 +158,13 @@ class _Sounds:
         return window.audio(self._recording) if kept is None else kept
 
 
-def _language(sounds: _Sounds, windows: Sequence[Window], transcriber: Transcriber, given: str | None) -> tuple[str, tuple[Note, ...]]:
+def _language(
+    sounds: _Sounds, windows: Sequence[Window], transcriber: Transcriber, given: str | None, *, pooled: bool
+) -> tuple[str, tuple[Note, ...]]:
     if given:
         return _code(given), ()
     first = [window for voice in dict.fromkeys(window.voice for window in windows) for window in _first_of(voice, windows)]
-    language, probability = transcriber.language([sounds.keep(window) for window in first])
+    language, probability = transcriber.language([sounds.keep(window) for window in first], frames=pooled)
     if probability >= SURE_LANGUAGE:
         return language, ()
     return language, (Note("language_unsure", f"the language was taken for {language!r}, but only with probability {probability:.2f}"),)
@@ -319,16 +321,10 @@ def _utterance(voice: int, run: Sequence[_Placed], frames: FloatArray | None, fr
         language="",
         asr_confidence=sum(placed.word.probability for placed in run) / len(run),
         words=tuple(replace(placed.word, text=placed.word.text.strip()) for placed in run),
-        pooled=None if frames is None else pool(frames, first.word.start - first.shift, last.word.end - last.shift, frame_rate=frame_rate),
+        pooled=None
+        if frames is None
+        else PooledFrames.over(frames, first.word.start - first.shift, last.word.end - last.shift, frame_rate=frame_rate),
     )
-
-
-def pool(frames: FloatArray, start: float, end: float, *, frame_rate: float) -> PooledFrames:
-    """Mean and standard deviation over the frames [n, d] that lie in [start, end), in seconds from the start of the window."""
-    first = min(int(start * frame_rate), len(frames) - 1)
-    own = frames[first : max(int(np.ceil(end * frame_rate)), first + 1)]
-    mean, std = own.mean(axis=0, dtype=np.float64), own.std(axis=0, dtype=np.float64)
-    return PooledFrames(mean.astype(np.float32), std.astype(np.float32), len(own))
 
 
 def _numbered(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:

@@ -1,4 +1,4 @@
-"""Engines by name: what is unknown is said, and no head for an encoder is no tone model."""
+"""Engines by name: what is unknown is said."""
 
 from __future__ import annotations
 
@@ -44,7 +44,3 @@ def test_every_engine_tells_its_name_with_the_digest_of_its_weights(engines: Eng
 def test_the_tone_model_is_the_one_for_the_transcribers_encoder(engines: Engines) -> None:
     if engines.tone is not None:
         assert engines.tone.encoder == engines.transcriber.encoder
-
-
-def test_an_encoder_without_a_head_has_no_tone_model() -> None:
-    assert registry._tone_model(Config(), "whisper-of-nobody") is None
