@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "batch": (1, 256),
+    "anger_prior": (0.0, 0.99),
     "beam": (1, 20),
     "window_s": (0.4, 30.0),
     "hop_s": (0.05, 30.0),
@@ -136,6 +137,70 @@ class ToneConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelsConfig:
+    """Which labels of a model stand for each of our classes, as in `neutral = ["neu", "calm"]`. Labels left out stand for none."""
+
+    anger: tuple[str, ...] = ()
+    sadness: tuple[str, ...] = ()
+    fear: tuple[str, ...] = ()
+    disgust: tuple[str, ...] = ()
+    happiness: tuple[str, ...] = ()
+    surprise: tuple[str, ...] = ()
+    neutral: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AudioClassificationConfig:
+    """For the tone engine `audio-classification` alone; what it says of the model is taken from the model's own card."""
+
+    model: str = ""
+    """A folder, or a name of the hub."""
+    labels: LabelsConfig = field(default_factory=LabelsConfig)
+    anger_prior: float = 0.0
+    """Share of anger in what the model was trained on: what its probabilities are measured against."""
+    licence: str = ""
+    commercial_use: bool = False
+    """Whether the licence allows it; see `tone.accept_noncommercial`."""
+    allow_download: bool = False
+    """Whether a model that is not on this machine may be fetched from the hub."""
+    device: str = "auto"
+    batch: int = 8
+    """Utterances at once, where the model is told which of their samples are padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionalConfig:
+    """For the tone engine `dimensional` alone. Weights and centres make the declared proxy of anger; none of them is fitted to calls.
+
+    The weights point to where Russell and Mehrabian (1977) found *angry* among pleasure, arousal and dominance; their size puts that point
+    near 0.85 from a prior of 0.1.
+    """
+
+    model: str = ""
+    """A folder, or a name of the hub."""
+    outputs: tuple[str, ...] = ("arousal", "dominance", "valence")
+    """What the outputs of the regression head are, in order."""
+    lowest: float = 0.0
+    """Ends of the scale that the head was trained on (MSP-Podcast's raw scale is 1 to 7)."""
+    highest: float = 1.0
+    arousal_weight: float = 7.0
+    """Log-odds of anger from one end of the scale to the other."""
+    dominance_weight: float = 3.0
+    valence_weight: float = -6.0
+    arousal_centre: float = 0.5
+    """Where on the scale, brought to 0-1, a voice says nothing of anger."""
+    dominance_centre: float = 0.5
+    valence_centre: float = 0.5
+    anger_prior: float = 0.1
+    """P(anger) at the centre."""
+    licence: str = ""
+    commercial_use: bool = False
+    allow_download: bool = False
+    device: str = "auto"
+    batch: int = 8
+
+
+@dataclass(frozen=True, slots=True)
 class FuseConfig:
     """Weights of the log-odds parts; see docs/models/fusion.md for where each comes from."""
 
@@ -205,6 +270,8 @@ class Config:
     roles: RolesConfig = field(default_factory=RolesConfig)
     measures: MeasuresConfig = field(default_factory=MeasuresConfig)
     tone: ToneConfig = field(default_factory=ToneConfig)
+    audio_classification: AudioClassificationConfig = field(default_factory=AudioClassificationConfig)
+    dimensional: DimensionalConfig = field(default_factory=DimensionalConfig)
     fuse: FuseConfig = field(default_factory=FuseConfig)
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
     flags: FlagsConfig = field(default_factory=FlagsConfig)

@@ -29,7 +29,11 @@ ENGINES: dict[str, dict[str, str]] = {
     "window_encoder": {"faster-whisper": "analysis.engines.window_encoder:WhisperWindowEncoder"},
     "pitch": {"swift-f0": "analysis.engines.swift_f0:SwiftF0Tracker"},
     "sentence": {"minilm": "analysis.engines.minilm:MiniLMEncoder"},
-    "tone": {"encoder-head": "analysis.engines.tone_head:EncoderHeadToneModel"},
+    "tone": {
+        "encoder-head": "analysis.engines.tone_head:EncoderHeadToneModel",
+        "audio-classification": "analysis.engines.transformers_tone:AudioClassificationToneModel",
+        "dimensional": "analysis.engines.transformers_tone:DimensionalToneModel",
+    },
     "denoiser": {"deepfilternet": "analysis.engines.deepfilter:DeepFilterDenoiser"},
     "wording": {"minilm-head": "analysis.engines.wording_head:MiniLMHeadWordingModel"},
 }

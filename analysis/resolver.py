@@ -27,6 +27,8 @@ CACHE = Path.home() / ".cache" / "callanalytics" / "weights"
 
 _SHA256_NAME = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
+_TENSORS = ("*.safetensors", "pytorch_model*.bin")
+"""Files of a model of transformers, the one that cannot run code first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,41 @@ def locate_whisper(name_or_path: str, *, allow_download: bool = False) -> Path:
     if weights is None:
         raise no_whisper(name_or_path, WHISPERS, "a folder with a CTranslate2 model")
     return locate(name_or_path, allow_download=allow_download)
+
+
+def locate_model(name_or_path: str, *, allow_download: bool = False) -> Path:
+    """The folder of a model of transformers: the user's own, or for a name of the hub that in its cache, filled first if that is allowed.
+
+    Raises AnalysisError where there is neither.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    try:
+        found = Path(snapshot_download(name_or_path, allow_patterns=["*.json", _TENSORS[0]], local_files_only=not allow_download))
+        if allow_download and not list(found.glob(_TENSORS[0])):
+            found = Path(snapshot_download(name_or_path, allow_patterns=["*.json", _TENSORS[1]]))
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, HFValidationError, OSError) as error:
+        message = f"the model {name_or_path!r} is no folder and not in the hub's cache; give its folder, or set allow_download = true"
+        raise AnalysisError(message, permanent=False) from error
+    return found
+
+
+def tensor_files(folder: Path) -> list[Path]:
+    """The files that hold a model's tensors, in order: safetensors before pickled ones. Raises AnalysisError where there are none."""
+    for pattern in _TENSORS:
+        if files := sorted(folder.glob(pattern)):
+            return files
+    raise AnalysisError(f"{folder}: holds no weights ({' or '.join(_TENSORS)})", permanent=False)
+
+
+def tensors_digest(files: Sequence[Path]) -> str:
+    """`sha256:` of one file, or of the digests of several."""
+    each = [digest(file) for file in files]
+    return f"sha256:{each[0] if len(each) == 1 else hashlib.sha256(''.join(each).encode()).hexdigest()}"
 
 
 def no_whisper(name: str, known: Iterable[str], other: str) -> AnalysisError:
