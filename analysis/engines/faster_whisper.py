@@ -1,19 +1,24 @@
-"""Whisper on CTranslate2: the encoder runs once per window, and its output feeds the decoder, the word times and the tone model."""
+"""Whisper on CTranslate2: the encoder runs once per window, and its output feeds the decoder, the word times and the tone model.
+
+Where the tone model listens, the encoder runs in torch, which also gives its middle layers; CTranslate2 decodes what it made.
+"""
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ctranslate2
 import numpy as np
+import torch
 from faster_whisper import WhisperModel
-from faster_whisper.audio import pad_or_trim
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens, merge_punctuations
 
 from analysis import resolver
+from analysis.engines.whisper_encoder import TorchWhisperEncoder, log_mels
 from analysis.errors import AnalysisError
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word
@@ -55,48 +60,65 @@ class FasterWhisperTranscriber:
         compute_type = _compute_type(self._config)
         self._model = _load(folder, self._config, compute_type)
         self._on_cpu = self._model.model.device == "cpu"
-        self._heard: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self._folder = folder
+        self._layered: TorchWhisperEncoder | None = None
+        self._heard: dict[int, tuple[FloatArray, _Heard]] = {}
         self.languages = _languages(self._model)
         self.encoder = f"whisper-{label}"
         self.name = f"faster-whisper/{label}/{compute_type}@sha256:{digest}"
 
-    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
+    def language(self, windows: Sequence[FloatArray], *, frames: bool) -> tuple[str, float]:
         """The language with the highest mean probability over the windows; English for weights that know nothing else."""
         if not self._model.model.is_multilingual or not windows:
             return "en", 1.0
-        encoded = self._encode(windows)
-        self._heard = {id(window): (window, frames) for window, frames in zip(windows, encoded, strict=True)}
-        return _likeliest(self._model.model.detect_language(_view(encoded)))
+        encoded = self._encode(windows, [frames] * len(windows))
+        self._heard = {id(window): (window, heard) for window, heard in zip(windows, encoded, strict=True)}
+        return _likeliest(self._model.model.detect_language(_view([heard.last for heard in encoded])))
 
     def transcribe(self, windows: Sequence[FloatArray], *, language: str, frames: Sequence[bool]) -> list[WindowTranscript]:
         """Transcribe windows of at most 30 s. Words keep the space before them, so that joining their texts gives the window's text."""
         if not windows:
             return []
         tokenizer = self._tokenizer(language)
-        encoded = self._encode(windows)
-        generated = self._generate(encoded, tokenizer)
+        encoded = self._encode(windows, frames)
+        generated = self._generate([heard.last for heard in encoded], tokenizer)
         return [
-            self._transcript(tokenizer, heard, found, seconds=len(window) / SAMPLE_RATE, keep=keep)
-            for window, heard, found, keep in zip(windows, encoded, generated, frames, strict=True)
+            self._transcript(tokenizer, heard, found, seconds=len(window) / SAMPLE_RATE)
+            for window, heard, found in zip(windows, encoded, generated, strict=True)
         ]
 
     def _tokenizer(self, language: str) -> Tokenizer:
         return Tokenizer(self._model.hf_tokenizer, self._model.model.is_multilingual, task="transcribe", language=language)
 
-    def _encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:
-        """Encoder output per window, each [1500, d]. On a CPU one by one: as fast, less memory, and no window can touch another's bits."""
-        heard = {index: self._heard.pop(id(window), None) for index, window in enumerate(windows)}
-        known = {index: kept[1] for index, kept in heard.items() if kept is not None}
-        fresh = [index for index in range(len(windows)) if index not in known]
+    def _encode(self, windows: Sequence[FloatArray], frames: Sequence[bool]) -> list[_Heard]:
+        """Encoder output per window. On a CPU one by one: as fast, less memory, and no window can touch another's bits."""
+        heard: dict[int, _Heard] = {}
+        for index, (window, keep) in enumerate(zip(windows, frames, strict=True)):
+            known = self._heard.pop(id(window), None)
+            if known is not None:
+                heard[index] = known[1]
+            elif keep:
+                heard[index] = self._encode_in_layers(window)
+        plain = [index for index in range(len(windows)) if index not in heard]
         size = 1 if self._on_cpu else self._config.batch
-        for first in range(0, len(fresh), size):
-            group = fresh[first : first + size]
-            known.update(zip(group, self._encode_batch([windows[index] for index in group]), strict=True))
-        return [known[index] for index in range(len(windows))]
+        for first in range(0, len(plain), size):
+            group = plain[first : first + size]
+            encoded = self._encode_batch([windows[index] for index in group])
+            heard.update({index: _Heard(last, None) for index, last in zip(group, encoded, strict=True)})
+        return [heard[index] for index in range(len(windows))]
+
+    def _encode_in_layers(self, window: FloatArray) -> _Heard:
+        if self._layered is None:
+            device = "cpu" if self._on_cpu or not torch.cuda.is_available() else "cuda"
+            self._layered = TorchWhisperEncoder(self._folder, device=device)
+        encoded = self._layered.encode(self._mels([window]))
+        return _Heard(encoded.last[0], encoded.middle[0])
 
     def _encode_batch(self, windows: Sequence[FloatArray]) -> FloatArray:
-        features = np.stack([pad_or_trim(self._model.feature_extractor(window)[..., :-1]) for window in windows]).astype(np.float32)
-        return np.asarray(self._model.model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True))
+        return np.asarray(self._model.model.encode(ctranslate2.StorageView.from_array(self._mels(windows)), to_cpu=True))
+
+    def _mels(self, windows: Sequence[FloatArray]) -> FloatArray:
+        return log_mels(self._model.feature_extractor, windows)
 
     def _generate(self, encoded: Sequence[FloatArray], tokenizer: Tokenizer) -> list[_Generated]:
         """Text tokens and no-speech probability per window; a window that came out as a loop is decoded once more."""
@@ -119,14 +141,14 @@ class FasterWhisperTranscriber:
         )
         return [([token for token in result.sequences_ids[0] if token < tokenizer.eot], result.no_speech_prob) for result in results]
 
-    def _transcript(self, tokenizer: Tokenizer, heard: FloatArray, found: _Generated, *, seconds: float, keep: bool) -> WindowTranscript:
+    def _transcript(self, tokenizer: Tokenizer, heard: _Heard, found: _Generated, *, seconds: float) -> WindowTranscript:
         tokens, no_speech = found
-        aligned = self._without_holes(tokenizer, heard, tokens, seconds)
+        aligned = self._without_holes(tokenizer, heard.last, tokens, seconds)
         confidence = _confidence(aligned)
         _shorten_at_sentence_ends(aligned)
         merge_punctuations(aligned, _PREPENDED, _APPENDED)
         words = tuple(_word(word, seconds) for word in aligned if word["word"].strip())
-        frames = heard[: int(np.ceil(seconds * self.frame_rate))].astype(np.float32) if keep else None
+        frames = None if heard.middle is None else heard.middle[: int(np.ceil(seconds * self.frame_rate))]
         return WindowTranscript(words=words, confidence=confidence, no_speech=float(no_speech), frames=frames)
 
     def _without_holes(self, tokenizer: Tokenizer, heard: FloatArray, tokens: list[int], seconds: float) -> list[dict[str, Any]]:
@@ -146,6 +168,16 @@ class FasterWhisperTranscriber:
 
 
 _Generated = tuple[list[int], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the encoder made of one window."""
+
+    last: FloatArray
+    """What the decoder reads, shape [1500, d]."""
+    middle: FloatArray | None
+    """What the tone model hears, shape [1500, 2 d]; None where nobody asked for it."""
 
 
 def _compute_type(config: TranscribeConfig) -> str:

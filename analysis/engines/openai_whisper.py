@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from analysis import resolver
+from analysis.engines.whisper_encoder import middle_layers
 from analysis.errors import AnalysisError
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word
@@ -46,18 +48,18 @@ class OpenAIWhisperTranscriber:
         self._config = config.transcribe
         checkpoint = _checkpoint(self._config)
         self._model = _load(checkpoint, self._config)
-        self._heard: dict[int, tuple[FloatArray, torch.Tensor]] = {}
+        self._heard: dict[int, tuple[FloatArray, _Heard]] = {}
         self.languages = _languages(self._model)
         self.encoder = f"whisper-{checkpoint.stem}"
         self.name = f"openai-whisper/{checkpoint.stem}/{_precision(self._model)}@sha256:{resolver.digest(checkpoint)}"
 
-    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
+    def language(self, windows: Sequence[FloatArray], *, frames: bool) -> tuple[str, float]:
         """The language with the highest mean probability over the windows; English for weights that know nothing else."""
         if not self._model.is_multilingual or not windows:
             return "en", 1.0
-        encoded = self._encode(windows)
-        self._heard = {id(window): (window, frames) for window, frames in zip(windows, encoded, strict=True)}
-        _, detected = self._model.detect_language(torch.stack(encoded))
+        encoded = self._encode(windows, [frames] * len(windows))
+        self._heard = {id(window): (window, heard) for window, heard in zip(windows, encoded, strict=True)}
+        _, detected = self._model.detect_language(torch.stack([heard.last for heard in encoded]))
         mean = {code: sum(window[code] for window in detected) / len(detected) for code in sorted(detected[0])}
         language = max(mean, key=lambda code: mean[code])
         return language, float(mean[language])
@@ -67,38 +69,56 @@ class OpenAIWhisperTranscriber:
         if not windows:
             return []
         tokenizer = self._tokenizer(language)
-        encoded = self._encode(windows)
+        encoded = self._encode(windows, frames)
         options = DecodingOptions(language=language, beam_size=_beam(self._config), without_timestamps=True, fp16=_is_half(self._model))
-        decoded = [whisper.decode(self._model, heard, options) for heard in encoded]
+        decoded = [whisper.decode(self._model, heard.last, options) for heard in encoded]
         return [
-            self._transcript(tokenizer, heard, result, seconds=len(window) / SAMPLE_RATE, keep=keep)
-            for window, heard, result, keep in zip(windows, encoded, decoded, frames, strict=True)
+            self._transcript(tokenizer, heard, result, seconds=len(window) / SAMPLE_RATE)
+            for window, heard, result in zip(windows, encoded, decoded, strict=True)
         ]
 
     def _tokenizer(self, language: str) -> Tokenizer:
         return get_tokenizer(self._model.is_multilingual, num_languages=self._model.num_languages, language=language, task="transcribe")
 
     @torch.inference_mode()
-    def _encode(self, windows: Sequence[FloatArray]) -> list[torch.Tensor]:
-        """Encoder output per window, each [1500, d]; what `language` encoded is used again."""
-        return [kept[1] if (kept := self._heard.pop(id(window), None)) else self._encode_one(window) for window in windows]
+    def _encode(self, windows: Sequence[FloatArray], frames: Sequence[bool]) -> list[_Heard]:
+        """Encoder output per window; what `language` encoded is used again."""
+        return [
+            kept[1] if (kept := self._heard.pop(id(window), None)) else self._encode_one(window, keep=keep)
+            for window, keep in zip(windows, frames, strict=True)
+        ]
 
-    def _encode_one(self, window: FloatArray) -> torch.Tensor:
+    def _encode_one(self, window: FloatArray, *, keep: bool) -> _Heard:
         mel = log_mel_spectrogram(torch.from_numpy(window), self._model.dims.n_mels, device=self._model.device)
         padded = pad_or_trim(mel, N_FRAMES).to(_dtype(self._model))
-        encoded: torch.Tensor = self._model.embed_audio(padded[None])[0]
-        return encoded
+        blocks = self._model.encoder.blocks
+        passed: list[torch.Tensor] = []
+        hooks = [blocks[layer - 1].register_forward_hook(lambda _, __, out: passed.append(out[0])) for layer in middle_layers(len(blocks))]
+        try:
+            last: torch.Tensor = self._model.embed_audio(padded[None])[0]
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return _Heard(last, torch.cat(passed, dim=-1).float().cpu().numpy() if keep else None)
 
-    def _transcript(
-        self, tokenizer: Tokenizer, heard: torch.Tensor, result: DecodingResult, *, seconds: float, keep: bool
-    ) -> WindowTranscript:
+    def _transcript(self, tokenizer: Tokenizer, heard: _Heard, result: DecodingResult, *, seconds: float) -> WindowTranscript:
         mel_frames = min(int(np.ceil(seconds * SAMPLE_RATE / HOP_LENGTH)), N_FRAMES)
-        aligned = find_alignment(_Decoder(self._model), tokenizer, result.tokens, heard, mel_frames) if result.tokens else []
+        aligned = find_alignment(_Decoder(self._model), tokenizer, result.tokens, heard.last, mel_frames) if result.tokens else []
         confidence = _confidence(aligned)
         merge_punctuations(aligned, _PREPENDED, _APPENDED)
         words = tuple(_word(word, seconds) for word in aligned if word.word.strip())
-        frames = heard[: int(np.ceil(seconds * self.frame_rate))].float().cpu().numpy() if keep else None
+        frames = None if heard.middle is None else heard.middle[: int(np.ceil(seconds * self.frame_rate))]
         return WindowTranscript(words=words, confidence=confidence, no_speech=float(result.no_speech_prob), frames=frames)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the encoder made of one window."""
+
+    last: torch.Tensor
+    """What the decoder reads, shape [1500, d]."""
+    middle: FloatArray | None
+    """What the tone model hears, shape [1500, 2 d]; None where nobody asked for it."""
 
 
 class _Decoder:

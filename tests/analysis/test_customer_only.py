@@ -92,7 +92,7 @@ class ScriptedTranscriber:
     def __init__(self) -> None:
         self.asked_for_frames: list[bool] = []
 
-    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
+    def language(self, windows: Sequence[FloatArray], *, frames: bool) -> tuple[str, float]:
         return "en", 1.0
 
     def transcribe(self, windows: Sequence[FloatArray], *, language: str, frames: Sequence[bool]) -> list[WindowTranscript]:

@@ -60,7 +60,7 @@ class ScriptedTranscriber:
     encoder: str = "scripted"
     frame_rate: float = 50.0
 
-    def language(self, windows: Sequence[FloatArray]) -> tuple[str, float]:
+    def language(self, windows: Sequence[FloatArray], *, frames: bool) -> tuple[str, float]:
         self.asked.append(len(windows))
         return self.spoken
 
