@@ -35,12 +35,12 @@ class OwnEncoderToneModel:
     encoder = None
 
     def __init__(self, head: ToneModel, windows: WindowEncoder, config: TranscribeConfig) -> None:
-        if head.encoder != windows.name:
-            raise ValueError(f"the head of {head.encoder} knows nothing of the frames of {windows.name}")
+        if head.encoder != windows.encoder:
+            raise ValueError(f"the head of {head.encoder} knows nothing of the frames of {windows.encoder}")
         self._head = head
         self._windows = windows
         self._config = config
-        self.name = f"{head.name}+own-encoder/{windows.provenance}"
+        self.name = f"{head.name}+own-encoder/{windows.name}"
         self.licence = head.licence
         self.commercial_use = head.commercial_use
         self.anger_prior = head.anger_prior

@@ -114,17 +114,12 @@ class Transcriber(Engine, Protocol):
         ...
 
 
-class WindowEncoder(Protocol):
+class WindowEncoder(Engine, Protocol):
     """The encoder of a transcriber without its decoder."""
 
     @property
-    def name(self) -> str:
+    def encoder(self) -> str:
         """Which encoder the frames come from, as `Transcriber.encoder`."""
-        ...
-
-    @property
-    def provenance(self) -> str:
-        """The name with the precision and the digest of the weights."""
         ...
 
     @property

@@ -25,5 +25,5 @@ def test_frames_are_those_of_the_run_time_engine(data: Path, weights: str) -> No
     encoder = WhisperWindowEncoder(weights)
     at_run_time = engine.transcribe([window], language="en", frames=[True])[0].frames
     assert at_run_time is not None
-    assert encoder.name == engine.encoder
+    assert encoder.encoder == engine.encoder
     np.testing.assert_array_equal(encoder.encode([window])[0][: len(at_run_time)], at_run_time)
