@@ -198,5 +198,5 @@ class Engines:
     transcriber: Transcriber
     pitch: PitchTracker
     tone: ToneModel | None
-    """None where no head fits the transcriber's encoder."""
+    """None where this machine holds no encoder that has a head."""
     wording: WordingModel

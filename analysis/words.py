@@ -16,7 +16,7 @@ ABSTAINED = {
     "language_unsupported": "language not supported",
     "low_asr_confidence": "words hard to make out",
     "weights_licence": "tone model switched off (licence)",
-    "encoder_unsupported": "tone model does not fit this Whisper size",
+    "encoder_unsupported": "no tone model is installed",
     "scoring_off": "scoring is off for this call",
     "no_evidence": "not enough evidence",
 }

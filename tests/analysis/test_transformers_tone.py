@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +42,10 @@ from analysis.values import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from analysis.ports import Engines, ToneModel
     from analysis.values import FloatArray, UtteranceAudio
 
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 LABELS = ("ang", "hap", "sad", "neu", "calm", "other")
 MAP = LabelsConfig(anger=("ang",), happiness=("hap",), sadness=("sad",), neutral=("neu", "calm"))
 SMALL: dict[str, Any] = {
@@ -343,8 +343,6 @@ def test_checkpoints_with_the_older_names_of_weight_norm_are_read(tmp_path: Path
 def test_configured_in_toml_it_scores_the_customer_of_a_call_and_the_document_says_what_it_does_not_know(
     engines: Engines, classes: Path, tmp_path: Path
 ) -> None:
-    from tests.analysis.test_own_encoder import SAMPLES
-
     file = tmp_path / "site.toml"
     file.write_text(
         f'[engines]\ntone = "audio-classification"\n[audio_classification]\nmodel = "{classes}"\nanger_prior = 0.2\nlicence = "MIT"\n'
@@ -371,3 +369,16 @@ def test_a_licence_that_is_not_said_to_allow_commercial_use_must_be_accepted(cla
     model = registry._tone_model(config, "whisper-base")
     assert model is not None
     assert not model.commercial_use
+
+
+def test_the_configurations_in_the_documentation_name_models_that_are_only_not_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    shown = re.findall(r"```toml\n(.*?)```", (SAMPLES.parent / "docs" / "models" / "other-tone-models.md").read_text(), re.DOTALL)
+    assert len(shown) == 2
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        with pytest.raises(AnalysisError, match="is no folder and not in the hub's cache"):
+            registry._tone_model(load(file), "whisper-base")

@@ -196,6 +196,14 @@ def test_a_retry_is_offered_as_help_only_where_it_may_help(browser: Callable[[st
     assert "Try again after a change of settings or software</button>" in lasting
 
 
+def test_a_tone_without_arousal_says_nothing_of_it(browser: Callable[[str], Client], call: Call) -> None:
+    absent = dict.fromkeys(("sadness", "fear", "disgust", "happiness", "surprise", "neutral", "arousal", "dominance", "valence"))
+    assert call.utterances.filter(tone__isnull=False).update(tone={"anger": 0.9, **absent}) > 0
+    html = page(browser("reviewer"), call)
+    assert "voice: anger 90%" in html
+    assert "Arousal" not in html
+
+
 def test_no_other_class_of_tone_than_anger_is_shown(browser: Callable[[str], Client], call: Call) -> None:
     calm = {"anger": 0.49, "sadness": 0.0, "fear": 0.0, "disgust": 0.51, "happiness": 0.0, "surprise": 0.0, "neutral": 0.0, "arousal": 0.4}
     assert call.utterances.filter(tone__isnull=False).update(tone=calm) > 0
