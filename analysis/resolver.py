@@ -159,7 +159,7 @@ def locate_whisper(name_or_path: str, *, allow_download: bool = False) -> Path:
 
 
 def locate_model(name_or_path: str, *, allow_download: bool = False) -> Path:
-    """The folder of a model of transformers: the user's own, or for a name of the hub that in its cache, filled first if that is allowed.
+    """The folder of a model of transformers: the user's own, or the one in the hub's cache, which is filled first where that is allowed.
 
     Raises AnalysisError where there is neither.
     """
