@@ -9,9 +9,11 @@ A head is two files of one stem, `tone-<encoder>` or `wording-minilm`:
 
 Provenance names a head as `<name>@sha256:<the safetensors file>+card@sha256:<what scores rest on in the card>`.
 
-Tone takes concat(mean, std) over the utterance's encoder frames and has the rows anger, sadness, fear, disgust, happiness, surprise,
-neutral.
-Wording takes concat(MiniLM embedding, VADER's neg, neu, pos, compound) and has the rows frustration and sentiment.
+Tone takes concat(mean, std) over the utterance's encoder frames (two middle layers side by side), relative to the caller's earlier
+utterances, and has the rows anger, sadness, fear, disgust, happiness, surprise, neutral.
+Wording takes the mean token state of the encoder that its card names (`<name>@sha256:<its tensors>`), with the low-rank changes
+`adapter.<layer>.a` [r, in] and `adapter.<layer>.b` [out, r] (float16) added to that encoder's weights, and has the rows frustration and
+sentiment.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
+from scipy.special import softmax
 
 from analysis.errors import AnalysisError
 
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WEIGHTS = Path(__file__).parent / "weights"
+BASELINE_PRIOR_S = 15.0
+"""Seconds of a caller's speech at which their own mean counts as much as that of all speakers; the tone heads are trained with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +95,26 @@ class LinearHead:
         raw = self.standardised(features).astype(np.float64) @ self.tensors["weight"].T.astype(np.float64) + self.tensors["bias"]
         return np.asarray(raw / self.card.temperature, np.float64)
 
-    def arousal_logits(self, features: FloatArray) -> NDArray[np.float64]:
-        """Logits of the declared arousal proxy, shape [n]."""
-        raw = self.standardised(features).astype(np.float64) @ self.tensors["arousal_weight"].astype(np.float64)
-        return np.asarray(raw + self.tensors["arousal_bias"], np.float64)
+    def follow(self, features: FloatArray, seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """One caller's utterances in order → calibrated logits [n, k] and logits of the declared arousal proxy [n].
+
+        Each utterance is measured against the mean of this caller's earlier ones, weighted by seconds and by how little anger was heard in
+        them, and shrunk to that of all speakers until it rests on `BASELINE_PRIOR_S`. The rows are linear, so the mean is kept of what they
+        give, not of the features.
+        """
+        weight = np.vstack([self.tensors["weight"], self.tensors["arousal_weight"]]).astype(np.float64)
+        bias = np.append(self.tensors["bias"], self.tensors["arousal_bias"]).astype(np.float64)
+        plain = self.standardised(features).astype(np.float64) @ weight.T
+        scale = np.append(np.full(len(self.card.classes), self.card.temperature), 1.0)
+        anger = self.card.classes.index("anger")
+        followed = np.empty_like(plain)
+        earlier, heard_s = np.zeros(plain.shape[1]), 0.0
+        for number, (row, length) in enumerate(zip(plain, seconds, strict=True)):
+            followed[number] = (row - earlier / (heard_s + BASELINE_PRIOR_S) + bias) / scale
+            calm_s = float(length * (1.0 - softmax(followed[number, :-1])[anger]))
+            earlier += calm_s * row
+            heard_s += calm_s
+        return followed[:, :-1], followed[:, -1]
 
 
 def has_head(stem: str, folder: Path = WEIGHTS) -> bool:
@@ -123,7 +144,9 @@ def load_head(stem: str, folder: Path = WEIGHTS) -> LinearHead:
 
 def save_head(stem: str, tensors: dict[str, FloatArray], description: dict[str, Any], folder: Path = WEIGHTS) -> None:
     """Write a head's two files; the card gets the digest of the tensors written."""
-    content = save_tensors({key: np.ascontiguousarray(value, np.float32) for key, value in tensors.items()})
+    content = save_tensors(
+        {key: np.ascontiguousarray(value, None if value.dtype == np.float16 else np.float32) for key, value in tensors.items()}
+    )
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
     (folder / f"{stem}.safetensors").write_bytes(content)
     (folder / f"{stem}.json").write_text(json.dumps({**description, "digest": digest}, indent=2, ensure_ascii=False) + "\n")

@@ -1,6 +1,6 @@
-"""Encoder frames of the labelled speech, made as at run time: clips of one speaker packed into windows, encoded once, kept on disk.
+"""Pooled encoder frames of the labelled speech, made as at run time: clips of one speaker packed into windows, encoded, kept on disk.
 
-`python -m training.features --weights base --copies clean telephone` fills the cache; it can be stopped and goes on where it was.
+`python -m training.features` fills the cache for both encoders; it can be stopped and goes on where it was.
 """
 
 from __future__ import annotations
@@ -16,24 +16,35 @@ import numpy as np
 from tqdm import tqdm
 
 from analysis.config import TranscribeConfig
-from analysis.values import SAMPLE_RATE, FloatArray
-from training.channel import draw_line, telephone
+from analysis.engines.window_encoder import WhisperWindowEncoder
+from analysis.values import SAMPLE_RATE, FloatArray, PooledFrames
+from training.channel import Copy, as_recorded, draw_channel, draw_noisy, draw_telephone, through
 from training.corpus import CACHE, Clip, UsableClips, data_folder, in_pieces, read_clip, read_manifest, read_unacted, usable_clips
-from training.encoder import WhisperWindowEncoder, WindowEncoder
+from training.perturbations import PERTURBATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from analysis.ports import WindowEncoder
     from analysis.values import Span
 
-FRAME_RATE = 50.0
 SHARD_WINDOWS = 16
-RECIPE = "mel without its last frame, one window at a time"
+RECIPE = "mean and deviation of two middle layers, one window at a time"
 """How the run time encodes; a cache made otherwise is another cache."""
 CLIPS_A_WINDOW = 8
-COPIES = ("clean", "telephone", "telephone-b", "telephone-c")
-"""Each copy is packed anew, so one clip is seen beside different neighbours; `-b` and `-c` draw other lines."""
+BABBLE_RECORDINGS = 40
+MEASURED = ("clean", "telephone", "noisy")
+TRAINED = ("clean", "telephone", "mixed-a", "mixed-b")
+COPIES: Mapping[str, Copy] = {
+    "clean": as_recorded,
+    "telephone": through(draw_telephone),
+    "noisy": through(draw_noisy),
+    **{name: through(draw_channel) for name in TRAINED if name.startswith("mixed")},
+    **{f"robust: {name}": copy for name, copy in PERTURBATIONS.items()},
+}
+"""Each copy is packed anew, so one clip is seen beside different neighbours and, in the mixed ones, over other lines."""
+SEEDS = {name: number for number, name in enumerate(COPIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +103,18 @@ def join(pieces: Sequence[FloatArray], gap_s: float = TranscribeConfig().join_ga
     return Joined(np.concatenate(parts), tuple(places))
 
 
-def cut_frames(frames: FloatArray, place: tuple[int, int]) -> FloatArray:
-    """Frames of one clip, shape [n >= 1, d]."""
-    first = min(round(place[0] / SAMPLE_RATE * FRAME_RATE), len(frames) - 1)
-    last = max(first + 1, round(place[1] / SAMPLE_RATE * FRAME_RATE))
-    return frames[first:last]
-
-
 class WindowAudio:
     """Reads a window's clips and passes them through the copy's channel."""
 
-    def __init__(self, usable: UsableClips, folder: Path, copy: str) -> None:
+    def __init__(self, usable: UsableClips, folder: Path, copy: str, voices: Sequence[FloatArray]) -> None:
         self._usable = usable
         self._folder = folder
         self._copy = copy
+        self._voices = voices
 
     def build(self, window: PackedWindow, number: int) -> Joined:
-        pieces = [self._piece(index) for index in window.clips]
-        if self._copy == "clean":
-            return join(pieces)
-        rng = np.random.default_rng([COPIES.index(self._copy), number])
-        heard = telephone(np.concatenate(pieces), draw_line(rng), rng)
-        return join(np.split(heard, np.cumsum([len(piece) for piece in pieces])[:-1]))
+        rng = np.random.default_rng([SEEDS[self._copy], number])
+        return join(COPIES[self._copy]([self._piece(index) for index in window.clips], rng, self._voices))
 
     def _piece(self, index: int) -> FloatArray:
         span = self._usable.spans[index]
@@ -123,7 +124,7 @@ class WindowAudio:
 
 @dataclass(frozen=True, slots=True)
 class FeatureCache:
-    """Frames on disk, one file per `SHARD_WINDOWS` windows, in a folder named by everything that they depend on."""
+    """Pooled frames on disk, one file per `SHARD_WINDOWS` windows, in a folder named by everything that they depend on."""
 
     folder: Path
     windows: tuple[PackedWindow, ...]
@@ -139,12 +140,12 @@ class FeatureCache:
         return [shard for shard in range(self.shards) if not self.path(shard).exists()]
 
 
-def open_cache(usable: UsableClips, encoder_name: str, copy: str, root: Path = CACHE) -> FeatureCache:
+def open_cache(usable: UsableClips, encoder: str, copy: str, root: Path = CACHE) -> FeatureCache:
     """The cache of one encoder and copy; another set of clips or another packing gets another folder."""
-    windows = pack(usable.clips, usable.spans, seed=COPIES.index(copy))
+    windows = pack(usable.clips, usable.spans, seed=SEEDS[copy])
     plan = repr([RECIPE, *((window, [(usable.clips[i].path, usable.spans[i]) for i in window.clips]) for window in windows)])
     digest = hashlib.sha256(plan.encode()).hexdigest()[:12]
-    return FeatureCache(root / encoder_name / f"{copy}-{digest}", tuple(windows))
+    return FeatureCache(root / encoder / f"{copy.replace(': ', '-').replace(' ', '-')}-{digest}", tuple(windows))
 
 
 def fill(cache: FeatureCache, audio: WindowAudio, encoder: WindowEncoder) -> None:
@@ -159,24 +160,26 @@ def fill(cache: FeatureCache, audio: WindowAudio, encoder: WindowEncoder) -> Non
 
 def _encoded(cache: FeatureCache, shard: int, audio: WindowAudio, encoder: WindowEncoder) -> tuple[list[int], list[FloatArray]]:
     first = shard * SHARD_WINDOWS
-    numbered = list(enumerate(cache.windows))[first : first + SHARD_WINDOWS]
     clips: list[int] = []
-    frames: list[FloatArray] = []
-    for number, window in numbered:
+    pooled: list[FloatArray] = []
+    for number, window in list(enumerate(cache.windows))[first : first + SHARD_WINDOWS]:
         joined = audio.build(window, number)
-        encoded = encoder.encode([joined.samples])[0]
+        frames = encoder.encode([joined.samples])[0]
         clips.extend(window.clips)
-        frames.extend(cut_frames(encoded, place) for place in joined.places)
-    return clips, frames
+        pooled.extend(_pooled(frames, place, encoder.frame_rate) for place in joined.places)
+    return clips, pooled
 
 
-def _save(path: Path, clips: list[int], frames: list[FloatArray]) -> None:
-    """Half precision: its rounding is far under what the neighbours in the window change."""
+def _pooled(frames: FloatArray, place: tuple[int, int], frame_rate: float) -> FloatArray:
+    """Mean and deviation side by side, as the head takes them, shape [2 d]."""
+    own = PooledFrames.over(frames, place[0] / SAMPLE_RATE, place[1] / SAMPLE_RATE, frame_rate=frame_rate)
+    return np.concatenate([own.mean, own.std])
+
+
+def _save(path: Path, clips: list[int], pooled: list[FloatArray]) -> None:
     partial = path.with_suffix(".part")
     with partial.open("wb") as out:
-        np.savez(
-            out, clips=np.array(clips), lengths=np.array([len(each) for each in frames]), frames=np.concatenate(frames).astype(np.float16)
-        )
+        np.savez(out, clips=np.array(clips), pooled=np.stack(pooled))
     partial.replace(path)
 
 
@@ -185,11 +188,10 @@ def load_pooled(cache: FeatureCache, count: int) -> FloatArray:
     pooled: FloatArray | None = None
     for shard in range(cache.shards):
         with np.load(cache.path(shard)) as stored:
-            clips, lengths, frames = stored["clips"], stored["lengths"], stored["frames"].astype(np.float32)
+            clips, own = stored["clips"], stored["pooled"]
         if pooled is None:
-            pooled = np.full((count, 2 * frames.shape[1]), np.nan, np.float32)
-        for clip, own in zip(clips, np.split(frames, np.cumsum(lengths)[:-1]), strict=True):
-            pooled[clip] = np.concatenate([own.mean(axis=0), own.std(axis=0)])
+            pooled = np.full((count, own.shape[1]), np.nan, np.float32)
+        pooled[clips] = own
     if pooled is None:
         raise ValueError(f"{cache.folder}: the cache is empty")
     return pooled
@@ -219,17 +221,25 @@ def open_sources() -> list[Source]:
     return sources
 
 
+def babble_voices(sources: Sequence[Source]) -> list[FloatArray]:
+    """Speech that makes babble when several talk at once: unacted, or acted where there is no other. Shape of each [n]."""
+    source = sources[-1]
+    paths = list(dict.fromkeys(clip.path for clip in source.usable.clips))[:BABBLE_RECORDINGS]
+    return [read_clip(source.folder / path) for path in paths]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", nargs="+", default=["base", "tiny.en"])
-    parser.add_argument("--copies", nargs="+", default=["clean", "telephone"], choices=COPIES)
+    parser.add_argument("--copies", nargs="+", default=sorted({*MEASURED, *TRAINED}, key=SEEDS.__getitem__), choices=COPIES)
     arguments = parser.parse_args()
     sources = open_sources()
+    voices = babble_voices(sources)
     for weights in arguments.weights:
         encoder = WhisperWindowEncoder(weights)
         for source, copy in itertools.product(sources, arguments.copies):
-            cache = open_cache(source.usable, encoder.name, copy, source.root)
-            fill(cache, WindowAudio(source.usable, source.folder, copy), encoder)
+            cache = open_cache(source.usable, encoder.encoder, copy, source.root)
+            fill(cache, WindowAudio(source.usable, source.folder, copy, voices), encoder)
 
 
 if __name__ == "__main__":

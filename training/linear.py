@@ -1,4 +1,4 @@
-"""Multinomial linear models for corpora that do not share all classes, fitted by L-BFGS."""
+"""Linear models for corpora that do not share all classes, fitted by L-BFGS; the sums run in torch, on a GPU where there is one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from analysis.values import FloatArray
     from training.metrics import Doubles, Labels, Mask
 
-MAX_ITERATIONS = 300
+MAX_ITERATIONS = 200
+TOLERANCE = 1e-6
+LABEL_SMOOTHING = 0.05
+"""Share of a label that is spread over the classes its corpus holds: actors' labels are no rater votes (Szegedy et al. 2016)."""
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,43 +46,57 @@ class LinearRows:
 
 
 def fit_classes(task: ClassTask, *, penalty: float, start: LinearRows | None = None) -> LinearRows:
-    """Minimise the weighted log loss plus `penalty / 2` times the squared weights.
+    """Minimise the weighted log loss against smoothed labels plus `penalty / 2` times the squared weights.
 
     The softmax of a row runs over the classes that its corpus holds: that Polish speech never shows fear in these corpora must not teach
     the model that Polish is never afraid.
     """
-    classes, width = task.possible.shape[1], task.features.shape[1]
-    first = np.zeros((classes, width + 1)) if start is None else np.column_stack([start.weight, start.bias])
-    found = minimize(
-        _class_loss, first.ravel(), args=(task, penalty), jac=True, method="L-BFGS-B", options={"maxiter": MAX_ITERATIONS, "ftol": 1e-7}
-    )
-    best = found.x.reshape(classes, width + 1)
-    return LinearRows(best[:, :-1], best[:, -1])
+    possible = torch.from_numpy(task.possible).to(DEVICE)
+    target = _smoothed(task).to(DEVICE)
 
+    def errors(logits: torch.Tensor) -> torch.Tensor:
+        log_shares = torch.log_softmax(logits.masked_fill(~possible, -torch.inf), dim=1)
+        return -(target * log_shares.masked_fill(~possible, 0.0)).sum(dim=1)
 
-def _class_loss(flat: Doubles, task: ClassTask, penalty: float) -> tuple[float, Doubles]:
-    rows = np.arange(len(task.labels))
-    matrix = flat.reshape(task.possible.shape[1], -1)
-    logits = LinearRows(matrix[:, :-1], matrix[:, -1]).logits(task.features)
-    logits[~task.possible] = -np.inf
-    log_probabilities = logits - logsumexp(logits, axis=1, keepdims=True)
-    share = task.weights / len(rows)
-    error = np.exp(log_probabilities) * share[:, None]
-    error[rows, task.labels] -= share
-    gradient = np.column_stack([error.T.astype(np.float32) @ task.features + penalty * matrix[:, :-1], error.sum(axis=0)])
-    loss = -float(share @ log_probabilities[rows, task.labels]) + penalty / 2 * float(np.sum(matrix[:, :-1] ** 2))
-    return loss, gradient.ravel()
+    return _fitted(task.features, task.weights, errors, penalty=penalty, start=start or _zeros(task.possible.shape[1], task.features))
 
 
 def fit_graded(features: FloatArray, target: Doubles, weights: Doubles, *, penalty: float) -> LinearRows:
     """A logistic row for targets anywhere in 0-1 (cross-entropy against the target); `weights` have mean 1."""
-    share = weights / len(target)
+    wanted = torch.from_numpy(target.astype(np.float32)).to(DEVICE)
+
+    def errors(logits: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], wanted, reduction="none")
+
+    return _fitted(features, weights, errors, penalty=penalty, start=_zeros(1, features))
+
+
+def _smoothed(task: ClassTask) -> torch.Tensor:
+    spread = task.possible / task.possible.sum(axis=1, keepdims=True)
+    target = LABEL_SMOOTHING * spread
+    target[np.arange(len(task.labels)), task.labels] += 1.0 - LABEL_SMOOTHING
+    return torch.from_numpy(target.astype(np.float32))
+
+
+def _zeros(rows: int, features: FloatArray) -> LinearRows:
+    return LinearRows(np.zeros((rows, features.shape[1])), np.zeros(rows))
+
+
+def _fitted(
+    features: FloatArray, weights: Doubles, errors: Callable[[torch.Tensor], torch.Tensor], *, penalty: float, start: LinearRows
+) -> LinearRows:
+    """L-BFGS over the weighted mean of the rows' errors and the penalty."""
+    inputs = torch.from_numpy(features).to(DEVICE)
+    share = torch.from_numpy((weights / len(weights)).astype(np.float32)).to(DEVICE)
+    shape = (len(start.bias), features.shape[1] + 1)
 
     def loss(flat: Doubles) -> tuple[float, Doubles]:
-        logits = features @ flat[:-1].astype(np.float32) + flat[-1]
-        error = share * (expit(logits) - target)
-        value = float(share @ (np.logaddexp(0.0, logits) - target * logits)) + penalty / 2 * float(flat[:-1] @ flat[:-1])
-        return value, np.append(error.astype(np.float32) @ features + penalty * flat[:-1], error.sum())
+        matrix = torch.tensor(flat.reshape(shape), dtype=torch.float32, device=DEVICE, requires_grad=True)
+        value = share @ errors(inputs @ matrix[:, :-1].T + matrix[:, -1]) + penalty / 2 * matrix[:, :-1].square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        assert matrix.grad is not None
+        return float(value.detach()), matrix.grad.double().cpu().numpy().ravel()
 
-    found = minimize(loss, np.zeros(features.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": MAX_ITERATIONS, "ftol": 1e-7})
-    return LinearRows(found.x[None, :-1], found.x[-1:])
+    first = np.column_stack([start.weight, start.bias]).ravel()
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": MAX_ITERATIONS, "ftol": TOLERANCE}).x.reshape(shape)
+    return LinearRows(found[:, :-1], found[:, -1])

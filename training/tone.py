@@ -1,4 +1,4 @@
-"""Trains the tone head of one encoder: mean and standard deviation of an utterance's encoder frames → emotion classes and arousal.
+"""Trains the tone head of one encoder: an utterance's pooled encoder frames, relative to the caller so far → emotion classes and arousal.
 
 `python -m training.tone --weights base` measures the head on speakers and on corpora that it was not trained on, then trains it on all of
 them and writes analysis/weights/tone-whisper-base.*.
@@ -15,14 +15,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 
-from analysis.heads import save_head
+from analysis.heads import BASELINE_PRIOR_S, HeadCard, LinearHead, save_head
 from training.corpus import TONE_CLASSES, UNACTED
-from training.features import COPIES, Source, load_pooled, open_cache, open_sources
+from training.features import COPIES, MEASURED, TRAINED, Source, load_pooled, open_cache, open_sources
 from training.linear import ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import best_temperature, class_weights, rounded, softmax
-from training.tone_data import HeldOut, ToneData, false_alarms, recalls, report, sex_gaps, strong_anger_auc
+from training.tone_data import (
+    HeldOut,
+    Rows,
+    ToneData,
+    false_alarms,
+    over_seeds,
+    recalls,
+    relative,
+    report,
+    sex_gaps,
+    strong_anger_auc,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,16 +41,19 @@ if TYPE_CHECKING:
     from analysis.values import FloatArray
     from training.corpus import Clip
     from training.metrics import Doubles, Labels, Mask
+    from training.tone_data import Table
 
-PENALTIES = (0.1, 0.03, 0.01)
-"""L2 penalties that are tried on inner folds of the training speakers, strongest first so that each fit starts from the one before."""
+PENALTIES = (0.03, 0.01, 0.003)
+"""L2 penalties that are tried on held-out training speakers, strongest first so that each fit starts from the one before."""
 AROUSAL_PENALTY = 0.03
 UNACTED_WEIGHT = 0.2
 """Against 1 for an acted corpus. Without unacted speech the heads hear anger or disgust in calm reading and in calm calls; with much of it
 they take all English of a new corpus for neutral (docs/models/tone.md)."""
 OUTER_FOLDS = 6
-INNER_FOLDS = 3
-SEED = 0
+SEEDS = 5
+TRAIN_ORDERS = 2
+"""Random orders of every caller that a head is trained on."""
+TEST_ORDERS = 10
 
 CORPUS_TERMS = {
     "ravdess": "RAVDESS (CC BY-NC-SA 4.0)",
@@ -75,54 +89,58 @@ class ToneHead:
     penalty: float
     temperature: float = 1.0
 
-    def logits(self, features: FloatArray) -> Doubles:
-        return self.rows.logits((features - self.mean) / self.std) / self.temperature
+    def hear(self, data: ToneData, rng: np.random.Generator, orders: int) -> HeldOut:
+        """What the run time would say of every caller, in `orders` random orders one after another; shape [orders * n]."""
+        head = LinearHead(card(self), tensors(self))
+        logits = np.empty((orders, len(data), len(TONE_CLASSES)))
+        arousal = np.empty((orders, len(data)))
+        for number in range(orders):
+            for rows in data.rows.callers(rng):
+                logits[number, rows], heard = head.follow(data.features[rows], data.rows.seconds[rows])
+                arousal[number, rows] = expit(heard)
+        return HeldOut(data.rows.where(np.tile(np.arange(len(data)), orders)), np.concatenate(logits), np.concatenate(arousal))
 
-    def aroused(self, features: FloatArray) -> Doubles:
-        """The arousal proxy in 0-1, shape [n]."""
-        return np.asarray(expit(self.arousal.logits((features - self.mean) / self.std)[:, 0]))
 
-
-def possible_classes(data: ToneData) -> Mask:
+def possible_classes(rows: Rows) -> Mask:
     """Which classes the corpus of each row was acted in, shape [n, 7]; unacted speech could have held any."""
-    held = {corpus: {clip.tone for clip in data.clips if clip.corpus == corpus} for corpus in set(data.corpora)}
+    held = {corpus: {clip.tone for clip in rows.clips if clip.corpus == corpus} for corpus in set(rows.corpora)}
     held[UNACTED] = set(TONE_CLASSES)
-    return np.array([[name in held[corpus] for name in TONE_CLASSES] for corpus in data.corpora])
+    return np.array([[name in held[corpus] for name in TONE_CLASSES] for corpus in rows.corpora])
 
 
 def arousal_targets(clips: Sequence[Clip]) -> Doubles:
     return np.array([np.clip(AROUSAL_OF_LABEL[clip.label] + AROUSAL_OF_INTENSITY[clip.intensity], 0.0, 1.0) for clip in clips])
 
 
-def row_weights(data: ToneData) -> Doubles:
+def row_weights(rows: Rows) -> Doubles:
     """Every acted corpus weighs the same, and within it every class it holds; unacted speech weighs a share of a corpus. Mean 1."""
-    unacted = np.array([corpus == UNACTED for corpus in data.corpora])
-    weights = class_weights(data.labels, data.corpora) * np.where(unacted, UNACTED_WEIGHT, 1.0)
+    unacted = np.array([corpus == UNACTED for corpus in rows.corpora])
+    weights = class_weights(rows.labels, rows.corpora) * np.where(unacted, UNACTED_WEIGHT, 1.0)
     return np.asarray(weights / weights.mean())
 
 
-def balanced_task(data: ToneData, mean: FloatArray, std: FloatArray) -> ClassTask:
-    return ClassTask((data.features - mean) / std, data.labels, possible_classes(data), row_weights(data))
-
-
-def train(data: ToneData, *, penalty: float | None = None) -> ToneHead:
-    """Fit both outputs; without a given penalty it is chosen on inner folds of the speakers."""
+def train(data: ToneData, *, seed: int = 0, penalty: float | None = None) -> ToneHead:
+    """Fit both outputs on random orders of the callers; without a given penalty it is chosen on a third of the speakers."""
+    rng = np.random.default_rng(seed)
     mean = data.features.mean(axis=0, dtype=np.float64).astype(np.float32)
     std = data.features.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-6)
-    task = balanced_task(data, mean, std)
-    chosen = best_penalty(task, data.speakers) if penalty is None else penalty
-    arousal = fit_graded(task.features, arousal_targets(data.clips), task.weights, penalty=AROUSAL_PENALTY)
+    standardised = (data.features - mean) / std
+    ordered = [relative(data, standardised, data.rows.callers(rng), BASELINE_PRIOR_S) for _ in range(TRAIN_ORDERS)]
+    rows = data.rows.where(np.tile(np.arange(len(data)), TRAIN_ORDERS))
+    task = ClassTask(np.concatenate(ordered), rows.labels, possible_classes(rows), row_weights(rows))
+    chosen = best_penalty(task, rows.speakers, seed) if penalty is None else penalty
+    arousal = fit_graded(task.features, arousal_targets(rows.clips), task.weights, penalty=AROUSAL_PENALTY)
     return ToneHead(fit_classes(task, penalty=chosen), arousal, mean, std, chosen)
 
 
-def best_penalty(task: ClassTask, speakers: Sequence[str], penalties: Sequence[float] = PENALTIES) -> float:
-    """The penalty with the smallest balanced log loss on speakers held out of the training ones."""
-    losses = np.zeros(len(penalties))
-    for fit, held in GroupKFold(min(INNER_FOLDS, len(set(speakers)))).split(task.labels, groups=speakers):
-        rows: LinearRows | None = None
-        for place, penalty in enumerate(penalties):
-            rows = fit_classes(_part(task, fit), penalty=penalty, start=rows)
-            losses[place] += _loss(_part(task, held), rows)
+def best_penalty(task: ClassTask, speakers: Sequence[str], seed: int, penalties: Sequence[float] = PENALTIES) -> float:
+    """The penalty with the smallest balanced log loss on training speakers that were held out for it."""
+    fit, held = next(GroupShuffleSplit(1, test_size=1 / 3, random_state=seed).split(task.labels, groups=speakers))
+    rows: LinearRows | None = None
+    losses = []
+    for penalty in penalties:
+        rows = fit_classes(_part(task, fit), penalty=penalty, start=rows)
+        losses.append(_loss(_part(task, held), rows))
     return penalties[int(np.argmin(losses))]
 
 
@@ -136,49 +154,65 @@ def _loss(task: ClassTask, rows: LinearRows) -> float:
     return float(-np.average(np.log(np.maximum(chosen, 1e-9)), weights=task.weights))
 
 
-def speaker_folds(data: ToneData, folds: int) -> Iterator[tuple[Labels, Labels]]:
+def speaker_folds(rows: Rows, seed: int, folds: int = OUTER_FOLDS) -> Iterator[tuple[Labels, Labels]]:
     """Training and held-out rows; no speaker is in both, and every corpus is in every fold."""
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=SEED)
-    yield from splitter.split(data.features, data.corpora, data.speakers)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    yield from splitter.split(np.zeros(len(rows)), rows.corpora, rows.speakers)
 
 
-def cross_validated(data: ToneData, folds: Sequence[tuple[Labels, Labels]]) -> tuple[HeldOut, list[float]]:
-    """Train on each fold's speakers and score the others, not yet calibrated; also the penalty that each fold chose."""
-    logits = np.full((len(data), len(TONE_CLASSES)), np.nan)
-    arousal = np.full(len(data), np.nan)
-    penalties: list[float] = []
-    for fit, held in folds:
-        head = train(data.where(fit))
-        logits[held], arousal[held] = head.logits(data.features[held]), head.aroused(data.features[held])
-        penalties.append(head.penalty)
-        left_out = len(set(data.where(held).speakers))
-        print(f"  fold {len(penalties)} of {len(folds)}: penalty {head.penalty}, {left_out} speakers held out", flush=True)
-    return HeldOut(data, logits, arousal), penalties
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One head and what it said of the rows that it was not trained on."""
+
+    head: ToneHead
+    held: HeldOut
+    """Not yet calibrated."""
 
 
-def calibrated(raw: HeldOut, folds: Sequence[tuple[Labels, Labels]]) -> HeldOut:
+def cross_validated(data: ToneData, seed: int) -> list[Fold]:
+    """Heads of the trained copies of each fold's speakers, heard over all copies of the others."""
+    trained = np.isin(data.rows.copies, TRAINED)
+    found = []
+    for fit, held in speaker_folds(data.rows, seed):
+        head = train(data.where(fit[trained[fit]]), seed=seed)
+        found.append(Fold(head, head.hear(data.where(held), np.random.default_rng(seed), TEST_ORDERS)))
+        left_out = len(set(data.rows.where(held).speakers))
+        print(f"  seed {seed}, fold {len(found)} of {OUTER_FOLDS}: penalty {head.penalty}, {left_out} speakers held out", flush=True)
+    return found
+
+
+def calibrated(folds: Sequence[Fold]) -> HeldOut:
     """Each fold divided by the temperature of the *other* folds' held-out logits, so calibration too is measured on unseen speakers."""
-    logits = raw.logits.copy()
-    for _, held in folds:
-        others = np.ones(len(raw.data), bool)
-        others[held] = False
-        logits[held] /= fitted_temperature(raw.where(others))
-    return replace(raw, logits=logits)
+    own = []
+    for fold in folds:
+        others = joined([other.held for other in folds if other is not fold])
+        own.append(replace(fold.held, logits=fold.held.logits / fitted_temperature(others)))
+    return joined(own)
+
+
+def joined(parts: Sequence[HeldOut]) -> HeldOut:
+    rows = Rows(
+        tuple(clip for part in parts for clip in part.rows.clips),
+        tuple(copy for part in parts for copy in part.rows.copies),
+        np.concatenate([part.rows.seconds for part in parts]),
+    )
+    return HeldOut(rows, np.concatenate([part.logits for part in parts]), np.concatenate([part.arousal for part in parts]))
 
 
 def fitted_temperature(held: HeldOut) -> float:
     """Over all seven classes, as at run time; every corpus and class weighs the same, as in training."""
-    return best_temperature(held.data.labels, held.logits, row_weights(held.data))
+    return best_temperature(held.rows.labels, held.logits, row_weights(held.rows))
 
 
 def load(weights: str, copies: Sequence[str]) -> ToneData:
     """The cached features of one encoder. Raises FileNotFoundError where the cache is not filled."""
     parts = [_loaded(source, weights, copy) for source, copy in itertools.product(open_sources(), copies)]
-    return ToneData(
-        tuple(clip for part in parts for clip in part.clips),
-        tuple(copy for part in parts for copy in part.copies),
-        np.concatenate([part.features for part in parts]),
+    rows = Rows(
+        tuple(clip for part in parts for clip in part.rows.clips),
+        tuple(copy for part in parts for copy in part.rows.copies),
+        np.concatenate([part.rows.seconds for part in parts]),
     )
+    return ToneData(rows, np.concatenate([part.features for part in parts]))
 
 
 def _loaded(source: Source, weights: str, copy: str) -> ToneData:
@@ -187,45 +221,54 @@ def _loaded(source: Source, weights: str, copy: str) -> ToneData:
     if cache.missing():
         raise FileNotFoundError(f"{cache.folder} is not complete: run python -m training.features --weights {weights} --copies {copy}")
     pooled = load_pooled(cache, len(clips))
-    return ToneData(clips, (copy,) * len(clips), pooled).where(~np.isnan(pooled[:, 0]))
+    rows = Rows(clips, (copy,) * len(clips), np.array([span.seconds for span in source.usable.spans]))
+    return ToneData(rows, pooled).where(~np.isnan(pooled[:, 0]))
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Every number of the card, and what the shipped head takes over from the heads that were measured."""
 
-    metrics: dict[str, Any]
+    metrics: dict[str, Table]
     penalty: float
     """The one that most folds chose: a temperature belongs to heads of its own penalty."""
     temperature: float
 
 
-def evaluate(data: ToneData) -> Evaluation:
-    folds = list(speaker_folds(data, OUTER_FOLDS))
-    raw, penalties = cross_validated(data, folds)
-    held = calibrated(raw, folds)
-    metrics: dict[str, Any] = {
-        "speaker_disjoint": report(held),
-        "sex_gap_uar": sex_gaps(held),
-        "arousal_strong_anger_auc": strong_anger_auc(held),
-        "recall_telephone": recalls(held),
-        "unacted_speech": false_alarms(held),
-    }
-    if len(set(data.corpora)) > 1:
-        foreign = replace(held, logits=left_out_corpora(data))
-        metrics["leave_one_corpus_out"] = report(foreign)
-        metrics["unacted_speech_left_out"] = false_alarms(foreign)
-    filled = {title: table for title, table in metrics.items() if table}
-    return Evaluation(filled, statistics.mode(penalties), fitted_temperature(raw))
+def evaluate(data: ToneData, seeds: int = SEEDS) -> Evaluation:
+    copies = [copy for copy in MEASURED if copy in data.rows.copies]
+    runs: list[dict[str, Table]] = []
+    penalties: list[float] = []
+    temperatures: list[float] = []
+    for seed in range(seeds):
+        folds = cross_validated(data, seed)
+        held = calibrated(folds)
+        tables = {
+            "speaker_disjoint": report(held, copies),
+            "sex_gap_uar": sex_gaps(held, copies),
+            "recalls": recalls(held, copies),
+            "arousal_strong_anger": strong_anger_auc(held, copies),
+            "unacted_speech": false_alarms(held, copies),
+        }
+        if len(set(data.rows.corpora)) > 1:
+            foreign = left_out_corpora(data, seed)
+            tables["leave_one_corpus_out"] = report(foreign, copies)
+            tables["unacted_speech_left_out"] = false_alarms(foreign, copies)
+        runs.append({title: table for title, table in tables.items() if table})
+        penalties += [fold.head.penalty for fold in folds]
+        temperatures.append(fitted_temperature(joined([fold.held for fold in folds])))
+    return Evaluation(over_seeds(runs), statistics.mode(penalties), statistics.mean(temperatures))
 
 
-def left_out_corpora(data: ToneData) -> Doubles:
-    """Logits of heads trained on the other corpora, shape [n, 7], without temperature: the drop that new speech brings."""
-    logits = np.zeros((len(data), len(TONE_CLASSES)))
-    for corpus in sorted(set(data.corpora)):
-        own = data.has(corpus=corpus)
-        logits[own] = train(data.where(~own)).logits(data.features[own])
-    return logits
+def left_out_corpora(data: ToneData, seed: int) -> HeldOut:
+    """What heads of the other corpora say, without temperature: the drop that new speech brings."""
+    trained = np.isin(data.rows.copies, TRAINED)
+    parts = []
+    for corpus in sorted(set(data.rows.corpora)):
+        own = data.rows.has(corpus=corpus)
+        head = train(data.where(trained & ~own), seed=seed)
+        parts.append(head.hear(data.where(own), np.random.default_rng(seed), TEST_ORDERS))
+    return joined(parts)
 
 
 def tensors(head: ToneHead) -> dict[str, FloatArray]:
@@ -240,6 +283,11 @@ def tensors(head: ToneHead) -> dict[str, FloatArray]:
     return {key: value.astype(np.float32) for key, value in held.items()}
 
 
+def card(head: ToneHead) -> HeadCard:
+    """What a head that is not written yet says of itself, as far as scoring needs it."""
+    return HeadCard("measured", "", TONE_CLASSES, "", "", False, frozenset(), {}, head.temperature)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the trained weights may be used for; the defaults are those of the shared corpora."""
@@ -248,18 +296,24 @@ class Terms:
     commercial_use: bool = False
 
 
-def description(weights: str, head: ToneHead, data: ToneData, *, metrics: dict[str, Any], terms: Terms = Terms()) -> dict[str, Any]:
-    balance = row_weights(data)
+def description(weights: str, head: ToneHead, data: ToneData, *, metrics: dict[str, Table], terms: Terms = Terms()) -> dict[str, Any]:
+    balance = row_weights(data.rows)
     return {
         "name": f"tone-whisper-{weights}",
         "encoder": f"whisper-{weights}",
-        "features": ["mean of the utterance's encoder frames", "standard deviation of the same"],
+        "features": [
+            "mean of the utterance's frames in two middle layers",
+            "standard deviation of the same",
+            "relative to the caller so far",
+        ],
         "classes": list(TONE_CLASSES),
         "license": terms.licence,
         "commercial_use": terms.commercial_use,
-        "data": [CORPUS_TERMS.get(corpus, corpus) for corpus in sorted(set(data.corpora))],
-        "languages": sorted({clip.language for clip in data.clips}),
-        "priors": rounded({name: float(balance[data.labels == index].sum() / balance.sum()) for index, name in enumerate(TONE_CLASSES)}),
+        "data": [CORPUS_TERMS.get(corpus, corpus) for corpus in sorted(set(data.rows.corpora))],
+        "languages": sorted({clip.language for clip in data.rows.clips}),
+        "priors": rounded(
+            {name: float(balance[data.rows.labels == index].sum() / balance.sum()) for index, name in enumerate(TONE_CLASSES)}
+        ),
         "temperature": round(head.temperature, 4),
         "penalty": head.penalty,
         "metrics": metrics,
@@ -278,20 +332,20 @@ def show(metrics: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", default="base")
-    parser.add_argument(
-        "--copies", nargs="+", default=["clean", "telephone"], choices=COPIES, help="what to train on; measured on the first two"
-    )
+    parser.add_argument("--copies", nargs="+", default=list(dict.fromkeys([*TRAINED, *MEASURED])), choices=COPIES)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how often everything is measured, over other folds and orders")
     parser.add_argument("--license", default=Terms().licence, help="of the trained weights (SPDX)")
     parser.add_argument("--commercial-use", action="store_true", help="state that the data allows commercial use")
     arguments = parser.parse_args()
     terms = Terms(arguments.license, arguments.commercial_use)
     started = time.perf_counter()
     data = load(arguments.weights, arguments.copies)
-    found = evaluate(data)
+    found = evaluate(data, arguments.seeds)
     show(found.metrics)
-    head = replace(train(data, penalty=found.penalty), temperature=found.temperature)
+    trained = data.where(np.isin(data.rows.copies, TRAINED))
+    head = replace(train(trained, penalty=found.penalty), temperature=found.temperature)
     stem = f"tone-whisper-{arguments.weights}"
-    save_head(stem, tensors(head), description(arguments.weights, head, data, metrics=found.metrics, terms=terms))
+    save_head(stem, tensors(head), description(arguments.weights, head, trained, metrics=found.metrics, terms=terms))
     print(f"wrote {stem}: penalty {head.penalty}, temperature {head.temperature:.3f}; {time.perf_counter() - started:.0f} s")
 
 

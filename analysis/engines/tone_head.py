@@ -21,7 +21,7 @@ DIGITS = 4
 
 
 class EncoderHeadToneModel:
-    """Class probabilities by softmax over the calibrated logits, arousal by a logistic row of its own."""
+    """Class probabilities by softmax over the calibrated logits, arousal by a logistic row of its own; each relative to the caller so far."""
 
     def __init__(self, _: Config, encoder: str, folder: Path = WEIGHTS) -> None:
         self._head = load_head(f"tone-{encoder}", folder)
@@ -49,9 +49,10 @@ class EncoderHeadToneModel:
         if not voice.utterances:
             return []
         features = np.stack([_features(utterance) for utterance in voice.utterances])
-        shares = softmax(self._head.logits(features)[:, self._order], axis=1)
-        arousal = expit(self._head.arousal_logits(features))
-        return [_tone(row, float(level)) for row, level in zip(shares.tolist(), arousal, strict=True)]
+        seconds = np.array([utterance.span.seconds for utterance in voice.utterances])
+        logits, arousal = self._head.follow(features, seconds)
+        shares = softmax(logits[:, self._order], axis=1)
+        return [_tone(row, float(level)) for row, level in zip(shares.tolist(), expit(arousal), strict=True)]
 
 
 def _tone(shares: list[float], arousal: float) -> Tone:
