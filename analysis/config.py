@@ -204,6 +204,8 @@ class DimensionalConfig:
 class FuseConfig:
     """Weights of the log-odds parts; see docs/models/fusion.md for where each comes from."""
 
+    calibration: str = "configured"
+    """What prior and weights come from, for provenance; a refit to reviewers' verdicts gives its name."""
     prior: float = -2.2
     """Log-odds that a reviewer would call any customer utterance frustrated: one in ten."""
     tone_weight: float = 0.6

@@ -48,6 +48,7 @@ def to_document(analysis: CallAnalysis) -> Document:
             "engines": dict(analysis.provenance.engines),
             "config": analysis.provenance.config,
             "licences": dict(analysis.provenance.licences),
+            "fuse": dict(analysis.provenance.fuse),
         },
         "timings": dict(analysis.timings),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -172,4 +173,4 @@ def _provenance(engines: Engines, config: Config) -> Provenance:
     if engines.tone is not None:
         named["tone"] = engines.tone.name
         licences["tone"] = engines.tone.licence
-    return Provenance(code=__version__, engines=named, config=config.digest(), licences=licences)
+    return Provenance(code=__version__, engines=named, config=config.digest(), licences=licences, fuse=dataclasses.asdict(config.fuse))

@@ -484,6 +484,8 @@ class Provenance:
     engines: Mapping[str, str]
     config: str
     licences: Mapping[str, str]
+    fuse: Mapping[str, float | str]
+    """analysis.config.FuseConfig as it was: what the contributions were weighted with, and by which calibration."""
 
 
 @dataclass(frozen=True, slots=True)

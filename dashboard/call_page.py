@@ -201,15 +201,16 @@ def _engines(run: AnalysisRun | None) -> Rows:
 def _provenance(run: AnalysisRun | None, document: dict[str, Any]) -> Rows:
     if run is None:
         return ()
-    recording, licences = document.get("recording", {}), document.get("provenance", {}).get("licences", {})
+    recording, made = document.get("recording", {}), document.get("provenance", {})
     rows = [
         ("Analysed", f"{run.created_at:%Y-%m-%d %H:%M} UTC, attempt {run.attempt}"),
         ("Run", str(run.id)),
         ("Code", run.code_version),
         ("Configuration", run.config_digest),
+        ("Calibration", str(made.get("fuse", {}).get("calibration", ""))),
         ("Format", run.schema),
         *_engines(run),
-        *((f"Licence of {name}", str(value)) for name, value in licences.items()),
+        *((f"Licence of {name}", str(value)) for name, value in made.get("licences", {}).items()),
         ("Recording", _recording(recording)),
         ("SHA-256", recording.get("sha256", "")),
     ]

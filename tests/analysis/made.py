@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
+from analysis.config import FuseConfig
 from analysis.values import (
     Abstention,
     BaselineChange,
@@ -94,6 +96,6 @@ def analysis(file: str = "call.wav", moments: tuple[Moment, ...] | None = None) 
         effort=(),
         segments=(FrustrationSegment(4.2, 7.9, 0.8314, 0.8314, (1,)),),
         flags=(flag(),),
-        provenance=Provenance("0.1.0", {"asr": "faster-whisper/base/int8"}, "sha256:00", {"tone": "CC-BY-NC-SA-4.0"}),
+        provenance=Provenance("0.1.0", {"asr": "faster-whisper/base/int8"}, "sha256:00", {"tone": "CC-BY-NC-SA-4.0"}, asdict(FuseConfig())),
         timings={"decode": 0.1},
     )
