@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import struct
@@ -13,13 +14,14 @@ from uuid import uuid4
 from callanalytics.calls.models import Call, Flag
 from callanalytics.calls.services import NewCall, analysis_store, call_claim, call_ingest, cleaner_copy_claim
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
-from callanalytics.review.models import BlindSample, CoachingNote
+from callanalytics.review.models import BlindSample, CoachingNote, Verdict
+from callanalytics.review.services import blind_verdict_record, verdict_record
 from tests.analysis import made
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from analysis.values import CallAnalysis
+    from analysis.values import CallAnalysis, Contributions
 
 _bytes = itertools.count(1)
 
@@ -164,3 +166,21 @@ def case(world: World) -> Case:
         call=call, run=call.runs.get(current=True), start=9.0, end=9.3, probability=0.5, reviewer=world.reviewer
     )
     return Case(call, Flag.objects.get(call=call), note, sample)
+
+
+def judged_call(
+    world: World, answer: str, *, contributions: Contributions, chance: float | None = None, agent: Agent | None = None
+) -> Verdict:
+    """A verdict of the owner's on a new call with one scored moment: on its flag, or on a random stretch drawn with this chance."""
+    moment = made.customer_moment(1, 4.2, 7.9, "words", 0.5)
+    assert moment.frustration is not None
+    scored = dataclasses.replace(moment.frustration, contributions=contributions)
+    analysis = made.analysis(moments=(dataclasses.replace(moment, frustration=scored),))
+    if chance is None:
+        call = done_call(world.billing, analysis, agent=agent)
+        return verdict_record(user=world.owner, flag_id=Flag.objects.get(call=call).id, answer=answer)
+    call = done_call(world.billing, dataclasses.replace(analysis, segments=(), flags=()), agent=agent)
+    sample = BlindSample.objects.create(
+        call=call, run=call.runs.get(current=True), start=4.2, end=7.9, probability=chance, reviewer=world.owner
+    )
+    return blind_verdict_record(user=world.owner, sample_id=sample.id, answer=answer)

@@ -13,6 +13,7 @@ from analysis.errors import AnalysisError
 from analysis.steps import decode
 from callanalytics.calls import files, lease, mapping, queueing, storing
 from callanalytics.calls.models import CallStatus
+from callanalytics.review.selectors import config_calibrated
 from worker import runtime, stopping
 from worker.holding import Hold, LeaseLostError
 from worker.placing import cleared_if_erased, placed
@@ -97,7 +98,9 @@ def _first_line(error: Exception) -> str:
 
 def _analyzed(call: Call, hold: Hold, listener: Progress | None) -> str | None:
     progress = partial(_advance, hold, listener)
-    engines, config, given = runtime.engines(), runtime.config(), mapping.call_options(call)
+    # Asked anew for each call, so that a worker needs no restart; a call keeps what it began with.
+    config = config_calibrated(runtime.config())
+    engines, given = runtime.engines(), mapping.call_options(call)
     options = pipeline.CallOptions(given.parties, given.scoring, given.language)
     pipeline.refuse_language(call.file_name, engines, config, options)
     progress("decode", 0.0)

@@ -1,6 +1,8 @@
-"""Judgements by people: verdicts on flags and on random unflagged stretches, and notes that coach."""
+"""Judgements by people: verdicts on flags and on random unflagged stretches, notes that coach, and what is refitted from verdicts."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -84,3 +86,49 @@ class CoachingNote(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
+
+
+class Calibration(models.Model):
+    """Prior and weights of the fusion, refitted from verdicts; fields that share a name with analysis.config.FuseConfig replace its values.
+
+    The history is kept. At most one is active; none means that the weights are as configured.
+    """
+
+    FUSE_FIELDS: ClassVar[tuple[str, ...]] = (
+        "prior",
+        "tone_weight",
+        "wording_weight",
+        "effort_weight",
+        "measures_weight",
+        "context_weight",
+    )
+
+    prior = models.FloatField(help_text="Log-odds that a reviewer would call any customer utterance frustrated.")
+    tone_weight = models.FloatField()
+    wording_weight = models.FloatField()
+    effort_weight = models.FloatField()
+    measures_weight = models.FloatField()
+    context_weight = models.FloatField()
+    stretches = models.PositiveIntegerField(help_text="Judged stretches that it was fitted to.")
+    metrics = models.JSONField(default=dict, help_text="What was measured before and after, cross-validated.")
+    replaced = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="Active before it; null where the configured weights were."
+    )
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    undone_at = models.DateTimeField(null=True)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(name="calibration_one_active", fields=("active",), condition=Q(active=True)),
+            models.CheckConstraint(name="calibration_active_unless_undone", condition=Q(active=False) | Q(undone_at__isnull=True)),
+            models.CheckConstraint(
+                name="calibration_weights_not_negative",
+                condition=Q(tone_weight__gte=0, wording_weight__gte=0, effort_weight__gte=0, measures_weight__gte=0, context_weight__gte=0),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"verdicts-{self.pk}"

@@ -1,8 +1,8 @@
-"""Reads judgements: what is measured from them, and the notes and samples a user may see."""
+"""Reads judgements: what is measured and refitted from them, and the notes and samples a user may see."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -14,13 +14,14 @@ from callanalytics.calls.models import Flag
 from callanalytics.calls.selectors import judgeable
 from callanalytics.errors import NotFoundError
 from callanalytics.people.selectors import access_for
-from callanalytics.review.models import Answer, BlindSample, CoachingNote, Verdict
+from callanalytics.review.models import Answer, BlindSample, Calibration, CoachingNote, Verdict
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from django.contrib.auth.models import AnonymousUser
 
+    from analysis.config import Config, FuseConfig
     from callanalytics.people.models import User
 
 Z_95 = 1.959964
@@ -130,6 +131,24 @@ def blind_sample_get(*, user: User | AnonymousUser, sample_id: int) -> BlindSamp
     if found is None:
         raise NotFoundError("random stretch")
     return found
+
+
+def calibration_active() -> Calibration | None:
+    """What new analyses are made with; None for the weights as configured."""
+    return Calibration.objects.filter(active=True).first()
+
+
+def fuse_calibrated(fuse: FuseConfig, calibration: Calibration | None) -> FuseConfig:
+    """The configured fusion with what a calibration refitted, named after it."""
+    if calibration is None:
+        return fuse
+    fitted = {name: getattr(calibration, name) for name in Calibration.FUSE_FIELDS}
+    return replace(fuse, calibration=str(calibration), **fitted)
+
+
+def config_calibrated(config: Config) -> Config:
+    """The configuration that an analysis which begins now is made with."""
+    return replace(config, fuse=fuse_calibrated(config.fuse, calibration_active()))
 
 
 def _judged(user: User | AnonymousUser, days: int | None) -> QuerySet[Verdict]:
