@@ -91,7 +91,9 @@ def calibration_store(refit: Refit, *, actor: User | None = None) -> Calibration
     try:
         with transaction.atomic():
             _refuse_stale(refit.replaces)
-            Calibration.objects.filter(active=True).update(active=False)
+            if refit.replaces is not None:
+                # That one alone: another that became active meanwhile has to collide with ours.
+                Calibration.objects.filter(id=refit.replaces.id).update(active=False)
             calibration = Calibration.objects.create(
                 **{name: getattr(refit.after, name) for name in Calibration.FUSE_FIELDS},
                 stretches=len(refit.collected.rows),

@@ -132,6 +132,20 @@ print(call_erase(user=root, call_id=call.id, reason="x").counts["utterances"], C
     assert lines(home, database, script) == ["1", "queued", "3 False"]
 
 
+def test_of_eight_fits_at_once_one_is_active_and_of_eight_undos_one_is_done(home: Path, database: str) -> None:
+    script = """
+from types import SimpleNamespace
+from analysis.config import FuseConfig
+from callanalytics.review.calibration import calibration_store, calibration_undo
+refit = SimpleNamespace(after=FuseConfig(), replaces=None, metrics={}, collected=SimpleNamespace(rows=[0] * 50))
+side_by_side(lambda: calibration_store(refit).active)
+side_by_side(lambda: calibration_undo())
+"""
+    found = lines(home, database, script)
+    assert Counter(line.split()[0] for line in found[:8]) == {"True": 1, "ApplicationError": 7}
+    assert Counter(line.split()[0] for line in found[8:]) == {"None": 1, "ApplicationError": 7}
+
+
 def test_migrations_go_back_and_forth(home: Path, database: str) -> None:
     for app in ("privacy", "review", "calls", "events"):
         manage(home, database, "migrate", app, "zero")
