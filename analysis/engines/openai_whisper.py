@@ -18,7 +18,7 @@ from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from analysis import resolver
-from analysis.engines.whisper_encoder import middle_layers
+from analysis.whisper_encoder import middle_layers
 from analysis.errors import AnalysisError
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word

@@ -8,7 +8,7 @@ import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from analysis import resolver
-from analysis.engines.whisper_encoder import TorchWhisperEncoder, log_mels
+from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
 from analysis.values import SAMPLE_RATE
 
 if TYPE_CHECKING:
