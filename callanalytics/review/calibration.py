@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 MIN_STRETCHES, MIN_OF_EACH, MIN_CALLS = 50, 12, 20
 """What leaves each of five folds ten stretches, two of either answer, from four calls. With less even the measuring says nothing."""
-MIN_RANDOM = 30
-"""Random stretches without which the prior stays: with none of 30 frustrated, up to one in nine may be."""
 
 
 LEFT_OUT: Mapping[str, str] = {
@@ -68,7 +66,7 @@ def calibration_fit(configured: FuseConfig) -> Refit:
     rows = found.rows
     _refuse_too_few(found)
     random = int(rows.random.sum())
-    share = found.flagged_share if random >= MIN_RANDOM else None
+    share = found.flagged_share if random >= fitting.MIN_RANDOM else None
     before, fit = fuse_calibrated(configured, replaces), fitting.fit(rows, prior=configured.prior, flagged_share=share)
     scores = {
         "before": _as_fit(before, configured).probabilities(rows),

@@ -29,6 +29,8 @@ PRIOR_SPREAD = 0.7
 """Standard deviation of the prior around the configured one, in log-odds: one in ten was a guess."""
 LEAST_SHARE = 0.05
 """A weight keeps this share of the configured one: at 0 later runs would store nothing of the part, and nothing could raise it again."""
+MIN_RANDOM = 30
+"""Random stretches without which the prior stays: with none of 30 frustrated, up to one in nine may be."""
 MOST_LOG_ODDS = 4.5
 """Scores stay within 1-99 %, as in analysis.steps.fuse."""
 ROUNDS, TOLERANCE = 50, 1e-5

@@ -16,7 +16,7 @@ from callanalytics.calls.services import call_objection_set, flag_retract
 from callanalytics.errors import ApplicationError
 from callanalytics.events.models import Event
 from callanalytics.review import calibration, fitting, judged
-from callanalytics.review.calibration import MIN_RANDOM, calibration_fit, calibration_store, calibration_undo
+from callanalytics.review.calibration import calibration_fit, calibration_store, calibration_undo
 from callanalytics.review.models import Calibration, Verdict
 from callanalytics.review.selectors import calibration_active, config_calibrated
 from callanalytics.review.services import verdict_record
@@ -41,8 +41,9 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Minima that small_desk() reaches: for what becomes of a fit, it matters little how good it is."""
-    for name, least in (("MIN_STRETCHES", 10), ("MIN_OF_EACH", 3), ("MIN_CALLS", 5), ("MIN_RANDOM", 4)):
+    for name, least in (("MIN_STRETCHES", 10), ("MIN_OF_EACH", 3), ("MIN_CALLS", 5)):
         monkeypatch.setattr(calibration, name, least)
+    monkeypatch.setattr(fitting, "MIN_RANDOM", 4)
 
 
 def small_desk(world: World) -> None:
@@ -114,7 +115,7 @@ def test_a_few_calls_are_refused_however_many_verdicts(world: World) -> None:
 
 
 def test_the_prior_stays_where_random_stretches_are_few(world: World) -> None:
-    desk(world, random=MIN_RANDOM - 1)
+    desk(world, random=fitting.MIN_RANDOM - 1)
     refit = calibration_fit(FUSE)
     assert (refit.moves_prior, refit.after.prior, refit.rate) == (False, FUSE.prior, None)
     assert refit.after.tone_weight != FUSE.tone_weight

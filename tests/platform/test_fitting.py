@@ -8,59 +8,17 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from analysis.config import FuseConfig
+from bench.recalibration import Scales, center, rows
 from callanalytics.review import fitting
-from callanalytics.review.fitting import Doubles, Fit, Mask, Numbers, Rows
+from callanalytics.review.fitting import Doubles, Fit, Rows
 
-WEIGHTS = np.array([0.6, 1.0, 0.6, 0.5, 0.35])
-PRIOR = -2.2
+PRIOR = FuseConfig().prior
 TONE, WORDING = 0, 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Center:
-    """Simulated customer speech: what each part would add at the configured weights, and what reviewers would say."""
-
-    parts: Doubles
-    frustrated: Mask
-    flagged: Mask
-    calls: Numbers
-
-    @property
-    def flagged_share(self) -> float:
-        return float(self.flagged.mean())
-
-    def judged(self, flags: int, random: int, seed: int = 0) -> Rows:
-        chance = np.random.default_rng(seed)
-        places = np.concatenate(
-            [chance.choice(np.flatnonzero(own), count, replace=False) for own, count in ((self.flagged, flags), (~self.flagged, random))]
-        )
-        inverse = np.where(self.flagged[places], 0.0, float((~self.flagged).sum()))
-        return rows(self.parts[places], self.frustrated[places], inverse, self.calls[places])
-
-
-def rows(parts: Doubles, frustrated: Mask, inverse: Doubles, groups: Numbers | None = None) -> Rows:
-    own = np.arange(len(parts), dtype=np.int64) if groups is None else groups
-    return Rows(parts, np.zeros(len(parts)), frustrated, inverse, np.ones(len(parts)), own)
-
-
-def center(*, prior: float = PRIOR, scales: tuple[float, ...] = (1, 1, 1, 1, 1), size: int = 80_000, seed: int = 7) -> Center:
-    chance = np.random.default_rng(seed)
-    evidence = np.column_stack(
-        [
-            np.clip(chance.normal(-0.9, 1.3, size), -1.6, 5.0),
-            np.clip(chance.normal(-1.0, 1.2, size), -1.0, 3.0),
-            np.where(chance.random(size) < 0.15, chance.exponential(1.0, size), 0.0).clip(0, 3),
-            chance.normal(0.0, 0.7, size),
-            chance.normal(-0.8, 1.5, size),
-        ]
-    )
-    parts = evidence * WEIGHTS
-    frustrated = chance.random(size) < expit(prior + parts @ np.array(scales))
-    return Center(parts, frustrated, expit(PRIOR + parts.sum(1)) >= 0.6, np.arange(size, dtype=np.int64) // 4)
-
-
 @pytest.mark.parametrize("scales", [(2.0, 0.6, 1, 1, 1), (0.3, 1.4, 1, 1, 1)])
-def test_weights_that_are_true_elsewhere_are_found(scales: tuple[float, ...]) -> None:
+def test_weights_that_are_true_elsewhere_are_found(scales: Scales) -> None:
     speech = center(scales=scales)
     found = fitting.fit(speech.judged(200, 300), prior=PRIOR, flagged_share=speech.flagged_share)
     for part in (TONE, WORDING):
@@ -87,7 +45,7 @@ def test_the_prior_refers_to_the_installations_own_rate(true: float, within: tup
     speech = center(prior=true)
     found = fitting.fit(speech.judged(150, 500), prior=PRIOR, flagged_share=speech.flagged_share)
     assert within[0] < found.prior < within[1]
-    expected = found.probabilities(rows(speech.parts, speech.frustrated, np.zeros(len(speech.parts)))).mean()
+    expected = found.probabilities(speech.rows).mean()
     assert expected == pytest.approx(speech.frustrated.mean(), abs=0.02)
 
 

@@ -12,7 +12,7 @@ from callanalytics.calls.mapping import PARTS
 from callanalytics.errors import ApplicationError
 from callanalytics.people.models import User
 from callanalytics.review import calibration
-from callanalytics.review.fitting import METRICS
+from callanalytics.review.fitting import METRICS, MIN_RANDOM
 from callanalytics.review.models import Calibration
 from callanalytics.review.selectors import calibration_active, fuse_calibrated
 from worker import runtime
@@ -124,7 +124,7 @@ def _told(refit: Refit) -> Iterable[str]:
         yield calibration.left_out(found)
     if refit.rate is None:
         yield (
-            f"Random stretches say how common frustration is here; {refit.random} are judged and {calibration.MIN_RANDOM} are needed, so "
+            f"Random stretches say how common frustration is here; {refit.random} are judged and {MIN_RANDOM} are needed, so "
             "the starting point (prior) stays as configured."
         )
     else:
