@@ -153,6 +153,12 @@ QUALITY = Section(
             "Reviewers judge random unflagged stretches without seeing any score. Each keeps the probability with which it was drawn and "
             "is weighted by its inverse, which gives an estimate of how much frustrated speech the rules do not flag.",
         ),
+        (
+            "Recalibration",
+            "Both kinds of verdicts can refit the starting point and the weights of the score to this site, by a command of whoever runs it. "
+            "It needs 50 judged stretches, and 30 random ones to learn how common frustration is here; it changes nothing unless that "
+            "measures better, and it can be undone. Calls analysed before keep their scores; the facts of a call name its calibration.",
+        ),
     ),
 )
 

@@ -15,6 +15,7 @@ from analysis import __version__
 from callanalytics import weights
 from callanalytics.calls.models import AnalysisRun
 from callanalytics.calls.selectors import call_list
+from callanalytics.review.selectors import calibration_active
 from dashboard.doors import guarded, signed_in
 from dashboard.glossary import SECTIONS
 
@@ -63,6 +64,7 @@ def about(request: HttpRequest) -> HttpResponse:
         "heads": weights.heads(),
         "noncommercial": weights.noncommercial(),
         "accepted": settings.ACCEPT_NONCOMMERCIAL_WEIGHTS,
+        "calibration": calibration_active(),
         "engines": sorted(newest.engines.items()) if newest else [],
         "packages": [package for name in PACKAGES if (package := _package(name))],
         "egress": _egress(),

@@ -12,6 +12,7 @@ from django.views.defaults import server_error
 from analysis import words
 from callanalytics.calls.models import Flag
 from callanalytics.calls.services import call_fail
+from callanalytics.review.models import Calibration
 from callanalytics.review.services import verdict_record
 from tests import factories
 
@@ -102,6 +103,22 @@ def test_about_tells_versions_licences_and_what_it_talks_to(browser: Callable[[s
     html = text(browser("agent"), "/about/")
     for shown in ("5.2.", "CC-BY-NC-SA-4.0", "faster-whisper/base/int8", "no CDN", "training/"):
         assert shown in html
+
+
+def test_about_says_which_calibration_new_analyses_use(browser: Callable[[str], Client], world: World) -> None:
+    assert "weights as configured" in text(browser("owner"), "/about/")
+    fitted = {name: 0.5 for name in Calibration.FUSE_FIELDS}
+    calibration = Calibration.objects.create(stretches=60, metrics={}, **fitted)
+    html = text(browser("owner"), "/about/")
+    assert "to 60 stretches that reviewers here judged" in html
+    assert str(calibration) in html
+    assert f">{calibration}<" in text(admin_of(world), "/admin/review/calibration/")
+
+
+def admin_of(world: World) -> Client:
+    client = Client()
+    client.force_login(factories.user("root", is_staff=True, is_superuser=True))
+    return client
 
 
 def test_about_says_why_tone_is_off(browser: Callable[[str], Client], settings: Settings) -> None:
