@@ -107,8 +107,7 @@ def test_about_tells_versions_licences_and_what_it_talks_to(browser: Callable[[s
 
 def test_about_says_which_calibration_new_analyses_use(browser: Callable[[str], Client], world: World) -> None:
     assert "weights as configured" in text(browser("owner"), "/about/")
-    fitted = {name: 0.5 for name in Calibration.FUSE_FIELDS}
-    calibration = Calibration.objects.create(stretches=60, metrics={}, **fitted)
+    calibration = Calibration.objects.create(stretches=60, **dict.fromkeys(Calibration.FUSE_FIELDS, 0.5))
     html = text(browser("owner"), "/about/")
     assert "to 60 stretches that reviewers here judged" in html
     assert str(calibration) in html
