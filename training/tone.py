@@ -165,6 +165,7 @@ class Fold:
     """One head and what it said of the rows that it was not trained on."""
 
     head: ToneHead
+    trained: Rows
     held: HeldOut
     """Not yet calibrated."""
 
@@ -174,20 +175,22 @@ def cross_validated(data: ToneData, seed: int) -> list[Fold]:
     trained = np.isin(data.rows.copies, TRAINED)
     found = []
     for fit, held in speaker_folds(data.rows, seed):
-        head = train(data.where(fit[trained[fit]]), seed=seed)
-        found.append(Fold(head, head.hear(data.where(held), np.random.default_rng(seed), TEST_ORDERS)))
+        own = data.where(fit[trained[fit]])
+        head = train(own, seed=seed)
+        found.append(Fold(head, own.rows, head.hear(data.where(held), np.random.default_rng(seed), TEST_ORDERS)))
         left_out = len(set(data.rows.where(held).speakers))
         print(f"  seed {seed}, fold {len(found)} of {OUTER_FOLDS}: penalty {head.penalty}, {left_out} speakers held out", flush=True)
     return found
 
 
 def calibrated(folds: Sequence[Fold]) -> HeldOut:
-    """Each fold divided by the temperature of the *other* folds' held-out logits, so calibration too is measured on unseen speakers."""
-    own = []
-    for fold in folds:
-        others = joined([other.held for other in folds if other is not fold])
-        own.append(replace(fold.held, logits=fold.held.logits / fitted_temperature(others)))
-    return joined(own)
+    """Each fold divided by its temperature."""
+    return joined([replace(fold.held, logits=fold.held.logits / temperature_for(fold, folds)) for fold in folds])
+
+
+def temperature_for(fold: Fold, folds: Sequence[Fold]) -> float:
+    """Fitted on the *other* folds' held-out logits, so that calibration too is measured on unseen speakers."""
+    return fitted_temperature(joined([other.held for other in folds if other is not fold]))
 
 
 def joined(parts: Sequence[HeldOut]) -> HeldOut:
@@ -296,8 +299,8 @@ class Terms:
     commercial_use: bool = False
 
 
-def description(weights: str, head: ToneHead, data: ToneData, *, metrics: dict[str, Table], terms: Terms = Terms()) -> dict[str, Any]:
-    balance = row_weights(data.rows)
+def description(weights: str, head: ToneHead, rows: Rows, *, metrics: dict[str, Table], terms: Terms = Terms()) -> dict[str, Any]:
+    balance = row_weights(rows)
     return {
         "name": f"tone-whisper-{weights}",
         "encoder": f"whisper-{weights}",
@@ -309,11 +312,9 @@ def description(weights: str, head: ToneHead, data: ToneData, *, metrics: dict[s
         "classes": list(TONE_CLASSES),
         "license": terms.licence,
         "commercial_use": terms.commercial_use,
-        "data": [CORPUS_TERMS.get(corpus, corpus) for corpus in sorted(set(data.rows.corpora))],
-        "languages": sorted({clip.language for clip in data.rows.clips}),
-        "priors": rounded(
-            {name: float(balance[data.rows.labels == index].sum() / balance.sum()) for index, name in enumerate(TONE_CLASSES)}
-        ),
+        "data": [CORPUS_TERMS.get(corpus, corpus) for corpus in sorted(set(rows.corpora))],
+        "languages": sorted({clip.language for clip in rows.clips}),
+        "priors": rounded({name: float(balance[rows.labels == index].sum() / balance.sum()) for index, name in enumerate(TONE_CLASSES)}),
         "temperature": round(head.temperature, 4),
         "penalty": head.penalty,
         "metrics": metrics,
@@ -345,7 +346,7 @@ def main() -> None:
     trained = data.where(np.isin(data.rows.copies, TRAINED))
     head = replace(train(trained, penalty=found.penalty), temperature=found.temperature)
     stem = f"tone-whisper-{arguments.weights}"
-    save_head(stem, tensors(head), description(arguments.weights, head, trained, metrics=found.metrics, terms=terms))
+    save_head(stem, tensors(head), description(arguments.weights, head, trained.rows, metrics=found.metrics, terms=terms))
     print(f"wrote {stem}: penalty {head.penalty}, temperature {head.temperature:.3f}; {time.perf_counter() - started:.0f} s")
 
 
