@@ -163,6 +163,7 @@ def _evidence(evidence: Evidence) -> Document:
                 "text": quote.text,
                 "probability": _rounded(quote.probability, 4),
                 "contributions": None if quote.contributions is None else _numbers(quote.contributions),
+                "disagreement": _rounded(quote.disagreement, 3),
             }
             for quote in evidence.quotes
         ],

@@ -51,7 +51,7 @@ def render(document: Document) -> str:
         loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(clock=words.timecode, percent=percent, signed=signed, plain=words.plain, sentence=sentence)
-    environment.filters.update(bar=_contribution_width, parts=_scored_parts)
+    environment.filters.update(bar=_contribution_width, parts=_scored_parts, disagreement=words.disagreement)
     return environment.get_template("report.html").render(
         call=document,
         name=PurePath(document["file"]).name,
@@ -80,13 +80,13 @@ def sentence(text: str) -> str:
 
 
 def _scored_parts(item: Document) -> str:
-    """What words and voice say of a customer's utterance on their own: `words 91 %, angry voice 3 %`."""
+    """What words and voice say of a customer's utterance on their own: `words 91 %, angry voice 3 %, hard words, no anger in the voice`."""
     parts = [f"words {percent(item['wording']['frustration'])}"] if item["wording"] else []
     if item["tone"]:
         parts.append(f"angry voice {percent(item['tone']['anger'])}")
     elif item["tone_abstained"] != item["frustration"]["abstained"]:
         parts.append(f"voice not scored: {words.plain(item['tone_abstained'], 'abstained')}")
-    return ", ".join(parts)
+    return ", ".join(filter(None, (*parts, words.disagreement(item["disagreement"]))))
 
 
 def _contribution_width(value: float) -> int:

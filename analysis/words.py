@@ -21,6 +21,9 @@ ABSTAINED = {
     "no_evidence": "not enough evidence",
 }
 
+NOTABLE_DISAGREEMENT = 0.35
+"""Voice and words this far apart are worth showing; smaller differences are within the two models' own error."""
+
 RULES = {"high_frustration": "High frustration", "high_effort": "High customer effort"}
 
 THRESHOLDS = {
@@ -98,6 +101,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 def plain(code: str, table: str, tables: Mapping[str, Mapping[str, str]] = TABLES) -> str:
     """The words for a code; a code that is not in the table reads as itself, without underscores."""
     return tables[table].get(code) or code.replace("_", " ")
+
+
+def disagreement(value: float | None) -> str:
+    """What a moment's disagreement says where it is notable; empty where voice and words agree, or one of them is not scored."""
+    if value is None or abs(value) < NOTABLE_DISAGREEMENT:
+        return ""
+    return "calm words, angry voice" if value > 0 else "hard words, no anger in the voice"
 
 
 def timecode(seconds: float | None) -> str:

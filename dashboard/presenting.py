@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from analysis.words import disagreement
 from callanalytics.calls.models import Flag
-from callanalytics.calls.selectors import NOTABLE_DISAGREEMENT
 from dashboard.words import plain
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Quoted:
     clip_start: float
     clip_end: float
     probability: float | None
+    disagreement: str
+    """In words; empty where voice and words agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +198,8 @@ def _chips(utterance: Utterance) -> Iterable[Chip]:
         yield Chip(
             f"words {utterance.wording['frustration']:.0%}", "wording", f"Sentiment of the words {utterance.wording['sentiment']:+.2f}"
         )
-    if utterance.disagreement is not None and abs(utterance.disagreement) >= NOTABLE_DISAGREEMENT:
-        yield Chip("calm words, angry voice" if utterance.disagreement > 0 else "hard words, no anger in the voice", "warn")
+    if apart := disagreement(utterance.disagreement):
+        yield Chip(apart, "warn")
 
 
 def _tone_chips(utterance: Utterance) -> Iterable[Chip]:
@@ -216,6 +218,7 @@ def _quoted(quote: Mapping[str, Any]) -> Quoted:
         clip_start=max(0.0, quote["start"] - CLIP_MARGIN_S),
         clip_end=quote["end"] + CLIP_MARGIN_S,
         probability=quote.get("probability"),
+        disagreement=disagreement(quote.get("disagreement")),
     )
 
 

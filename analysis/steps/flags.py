@@ -127,11 +127,12 @@ def _probability(moment: Moment) -> float:
 
 
 def _quote(moment: Moment) -> Quote:
-    """The words with their score and its parts."""
+    """The words with their score, its parts, and how far the voice is from them."""
     frustration = moment.frustration
     if frustration is None:
         return _words(moment)
-    return replace(_words(moment), probability=frustration.probability, contributions=frustration.contributions)
+    scored = replace(_words(moment), probability=frustration.probability, contributions=frustration.contributions)
+    return replace(scored, disagreement=moment.disagreement)
 
 
 def _words(moment: Moment) -> Quote:

@@ -27,7 +27,7 @@ def document_without_emotion(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def evidence_without_emotion(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """Words, plain measures and effort stay; probabilities and contributions go."""
-    quotes = [{**quote, "probability": None, "contributions": None} for quote in evidence.get("quotes", [])]
+    quotes = [{**quote, "probability": None, "contributions": None, "disagreement": None} for quote in evidence.get("quotes", [])]
     return {**evidence, "quotes": quotes}
 
 

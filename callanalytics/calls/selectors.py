@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from analysis.words import NOTABLE_DISAGREEMENT
 from callanalytics.calls import files
 from callanalytics.calls.models import AnalysisRun, Call, CallStatus, CleanerCopy, EffortSign, Flag, FrustrationSegment, Utterance
 from callanalytics.calls.redaction import NO_EMOTION, document_without_emotion
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
-NOTABLE_DISAGREEMENT = 0.35
-"""Voice and words this far apart are worth showing; smaller differences are within the two models' own error."""
 CALL_EMOTION = ("frustrated_s", "peak_frustration", "flag_count", "moment_count", "abstained_count")
 """Numbers of a call that tell of somebody's emotion."""
 

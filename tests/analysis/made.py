@@ -60,9 +60,9 @@ def customer_moment(number: int, start: float, end: float, text: str, probabilit
     return Moment(utterance(number, 1, start, end, text), Party.CUSTOMER, MEASURES, TONE, None, Wording(-0.8, 0.66), scored, 0.05)
 
 
-def flag(start: float = 4.2, end: float = 7.9) -> Flag:
+def flag(start: float = 4.2, end: float = 7.9, *, disagreement: float = 0.05) -> Flag:
     evidence = Evidence(
-        quotes=(Quote(1, start, end, "I have called four times", 0.8314, CONTRIBUTIONS),),
+        quotes=(Quote(1, start, end, "I have called four times", 0.8314, CONTRIBUTIONS, disagreement),),
         change=BaselineChange(6.1, 3.4, 0.4, 18.0),
         effort=(),
         rule_version="1",

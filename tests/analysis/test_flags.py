@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.config import Config
@@ -141,6 +143,14 @@ def test_pushing_as_things_happen_gives_what_the_batch_gives() -> None:
     batch = flags.find([*first, *second], [stretch(*first), stretch(*second)], signs=signs, begun=flags.start(FULL, CONFIG))
     assert sorted(live, key=lambda flag: (flag.start, flag.rule)) == list(batch)
     assert len(batch) == 3
+
+
+def test_a_quote_tells_how_far_the_voice_was_from_the_words_and_one_for_effort_does_not() -> None:
+    apart = replace(moment(1, 0.9), disagreement=0.6)
+    assert [quote.disagreement for quote in found(apart, moment(2, 0.8))[0].evidence.quotes] == [0.6, None]
+    signs = [sign(apart.utterance.start, utterance=1)] * 3
+    (effort,) = flags.find([apart], [], signs=signs, begun=flags.start(FULL, CONFIG))
+    assert [quote.disagreement for quote in effort.evidence.quotes] == [None]
 
 
 def test_no_clip_runs_past_the_recording() -> None:

@@ -35,6 +35,13 @@ def test_every_code_has_words_and_every_word_a_code(table: str, codes: list[str]
     assert set(words.TABLES[table]) == set(codes)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(None, ""), (0.34, ""), (0.35, "calm words, angry voice"), (-0.6, "hard words, no anger in the voice")]
+)
+def test_voice_and_words_far_apart_are_put_in_words(value: float | None, said: str) -> None:
+    assert words.disagreement(value) == said
+
+
 def test_what_an_analysis_was_made_by_has_words(sample: Callable[[str], CallAnalysis]) -> None:
     """The call that escalates raises a flag of either rule, and every engine took part in it."""
     analysis = sample("escalates")

@@ -71,6 +71,26 @@ def test_evidence_card_quotes_compares_and_explains(browser: Callable[[str], Cli
     assert "Writes down the words" in html
 
 
+@pytest.mark.parametrize(("disagreement", "said"), [(0.6, "calm words, angry voice"), (-0.6, "hard words, no anger in the voice")])
+def test_card_and_transcript_say_where_voice_and_words_disagree(
+    browser: Callable[[str], Client], world: World, disagreement: float, said: str
+) -> None:
+    agree = factories.done_call(world.billing)
+    moment = dataclasses.replace(made.customer_moment(1, 4.2, 7.9, "Fine.", 0.83), disagreement=disagreement)
+    analysis = dataclasses.replace(made.analysis(moments=(moment,)), flags=(made.flag(disagreement=disagreement),))
+    apart = factories.done_call(world.billing, analysis)
+    assert page(browser("reviewer"), apart).count(f'<span class="chip warn">{said}</span>') == 2
+    assert 'class="chip warn"' not in page(browser("reviewer"), agree)
+    Flag.objects.filter(call=apart).update(evidence=without_disagreement(Flag.objects.get(call=apart).evidence))
+    assert page(browser("reviewer"), apart).count(f'<span class="chip warn">{said}</span>') == 1
+
+
+def without_disagreement(evidence: dict[str, Any]) -> dict[str, Any]:
+    """As it was stored before quotes told of it."""
+    quotes = [{name: value for name, value in quote.items() if name != "disagreement"} for quote in evidence["quotes"]]
+    return {**evidence, "quotes": quotes}
+
+
 def test_chart_and_player_get_the_call_as_json(browser: Callable[[str], Client], call: Call) -> None:
     html = page(browser("reviewer"), call)
     traces = {trace["meta"]: trace["y"] for trace in block(html, "frustration-figure")["data"]}

@@ -55,7 +55,7 @@ def emotion_left(call: Call) -> list[object]:
     columns = Utterance.objects.filter(call=call).values_list(*Utterance.EMOTION_FIELDS)
     quotes = [quote for flag in Flag.objects.filter(call=call) for quote in flag.evidence["quotes"]]
     kept = [value for row in columns for value in row]
-    kept += [value for quote in quotes for value in (quote["probability"], quote["contributions"])]
+    kept += [value for quote in quotes for value in (quote["probability"], quote["contributions"], quote["disagreement"])]
     kept += [*Flag.objects.filter(call=call).values_list("peak", flat=True), call.peak_frustration, call.frustrated_s or None]
     kept += [*call.segments.all(), *AnalysisRun.objects.filter(call=call).exclude(document="")]
     return [value for value in kept if value is not None]
