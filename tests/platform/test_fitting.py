@@ -60,6 +60,16 @@ def test_flags_do_not_teach_how_common_frustration_is() -> None:
     assert fitting.fit(judged, prior=PRIOR, flagged_share=None).prior == PRIOR
 
 
+def test_judged_stretches_stand_for_all_flags_and_for_all_other_speech() -> None:
+    judged = dataclasses.replace(center(size=20_000).judged(30, 10), moments=np.arange(40) % 3 + 1.0)
+    weights = fitting.population(judged, 0.02)
+    assert weights[~judged.random].sum() == pytest.approx(0.02)
+    assert weights[judged.random].sum() == pytest.approx(0.98)
+    assert weights[1] == pytest.approx(2 * weights[0])
+    only_flags = judged.at(~judged.random)
+    assert fitting.population(only_flags, 0.02).sum() == pytest.approx(1.0)
+
+
 def test_a_random_stretch_counts_by_the_inverse_of_its_chance() -> None:
     """Frustrated stretches were ten times as likely to be drawn: half of the sample, but one in eleven of what it stands for."""
     frustrated = np.arange(200) % 2 == 0
@@ -78,6 +88,7 @@ def test_a_part_at_its_limit_adds_the_same_at_any_weight() -> None:
 def test_no_group_is_measured_by_a_fit_that_saw_it(monkeypatch: pytest.MonkeyPatch) -> None:
     speech = center(size=20_000)
     judged = speech.judged(20, 100)
+    judged = dataclasses.replace(judged, groups=np.arange(len(judged), dtype=np.int64) // 4)
     seen: list[set[int]] = []
     fit = fitting.fit
 

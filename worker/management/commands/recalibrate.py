@@ -146,12 +146,12 @@ def _weights(columns: Mapping[str, FuseConfig]) -> Iterable[str]:
 def _measures(refit: Refit) -> Iterable[str]:
     metrics, apart = refit.metrics, "agent" if refit.collected.by_agent else "call"
     yield f"Cross-validated, no {apart} on both sides, with 95 % bootstrap intervals:"
-    yield f"{'':<18}{'before':>22}{'after':>22}{'difference':>24}"
+    yield f"{'':<18}{'before':>22}{'after':>22}{'difference':>28}"
     for name in METRICS:
         values = {key: metrics[key][name] for key in ("before", "after")}
         values["difference"] = values["after"] - values["before"]
         cells = [_cell(value, metrics["intervals"][key][name], signed=key == "difference") for key, value in values.items()]
-        yield f"{NAMES[name]:<18}{cells[0]:>22}{cells[1]:>22}{cells[2]:>24}"
+        yield f"{NAMES[name]:<18}{cells[0]:>22}{cells[1]:>22}{cells[2]:>28}"
     for kind, name in (("flags", "log loss, flags"), ("random", "log loss, random")):
         if kind in metrics:
             yield f"{name:<18}{metrics[kind]['before']:>22.3f}{metrics[kind]['after']:>22.3f}"
