@@ -200,14 +200,29 @@ def test_classes_sum_to_one_after_rounding_whatever_their_order_in_the_file(tmp_
     shuffled = list(reversed(CLASSES))
     save_head(f"tone-{ENCODER}", tensors(), description(classes=shuffled), tmp_path)
     save_head("tone-plain", tensors(), description(), tmp_path)
-    voice = CustomerVoice(CUSTOMER, 0.8, tuple(utterance(each, frames=pooled(each / 7)) for each in range(20)))
-    turned, straight = (
-        EncoderHeadToneModel(Config(), ENCODER, tmp_path).score(voice, unheard),
-        EncoderHeadToneModel(Config(), "plain", tmp_path).score(voice, unheard),
-    )
-    for left, right in zip(turned, straight, strict=True):
+    voices = [CustomerVoice(CUSTOMER, 0.8, (utterance(each, frames=pooled(each / 7)),)) for each in range(20)]
+    models = EncoderHeadToneModel(Config(), ENCODER, tmp_path), EncoderHeadToneModel(Config(), "plain", tmp_path)
+    for voice in voices:
+        (left,), (right,) = (model.score(voice, unheard) for model in models)
         assert sum(getattr(left, name) for name in CLASSES) == pytest.approx(1.0, abs=1e-9)
         assert left.anger == pytest.approx(right.neutral, abs=2e-4)
+
+
+def test_the_head_hears_each_utterance_against_the_callers_earlier_ones(folder: Path) -> None:
+    """What was said alone, what was said first, and what was said after other things."""
+    model = EncoderHeadToneModel(Config(), ENCODER, folder)
+    said = [utterance(number, seconds, frames=pooled(value)) for number, seconds, value in ((1, 9.0, 3.0), (2, 2.0, 0.5), (3, 6.0, 3.0))]
+    alone = [model.score(CustomerVoice(CUSTOMER, 0.8, (each,)), unheard)[0] for each in said]
+    followed = model.score(CustomerVoice(CUSTOMER, 0.8, tuple(said)), unheard)
+    assert followed[0] == alone[0]
+    assert followed[1] != alone[1]
+    assert followed[2] != alone[2] == alone[0]
+    logits, _ = load_head(f"tone-{ENCODER}", folder).follow(
+        np.array([[value] * 3 + [1.0] * 3 for value in (3.0, 0.5, 3.0)], np.float32), np.array([9.0, 2.0, 6.0])
+    )
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    for tone_of, row in zip(followed, shares.tolist(), strict=True):
+        assert [getattr(tone_of, name) for name in CLASSES] == pytest.approx(row, abs=2e-4)
 
 
 def test_the_head_tells_its_licence_encoder_and_digest(folder: Path) -> None:

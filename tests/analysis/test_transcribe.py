@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -296,6 +296,14 @@ def speech(data: Path) -> list[FloatArray]:
     return [soundfile.read(file, dtype="float32")[0] for file in files]
 
 
+def counted(encode: Callable[[Any], Any], name: str, passes: list[str]) -> Callable[[Any], Any]:
+    def encoded(windows: Any) -> Any:
+        passes.append(name)
+        return encode(windows)
+
+    return encoded
+
+
 class TestWithWhisper:
     def test_the_agents_audio_never_changes_the_customers_words_or_frames(
         self, whisper: FasterWhisperTranscriber, speech: list[FloatArray], tmp_path: Path
@@ -323,22 +331,19 @@ class TestWithWhisper:
         assert first == second
         assert first.utterances
 
+    @pytest.mark.parametrize(("pooled", "method"), [(True, "_encode_in_layers"), (False, "_encode_batch")])
     def test_each_window_is_encoded_once_even_where_the_language_is_detected(
-        self, speech: list[FloatArray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, speech: list[FloatArray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pooled: bool, method: str
     ) -> None:
+        """In torch where the tone model listens, else in CTranslate2; never in both."""
         transcriber = FasterWhisperTranscriber(Config(transcribe=replace(CONFIG, weights="base", threads=1)))
-        encoded: list[int] = []
-        encode = transcriber._encode_batch
-
-        def counted(windows: Sequence[FloatArray]) -> FloatArray:
-            encoded.append(len(windows))
-            return encode(windows)
-
-        monkeypatch.setattr(transcriber, "_encode_batch", counted)
+        passes: list[str] = []
+        for name in ("_encode_in_layers", "_encode_batch"):
+            monkeypatch.setattr(transcriber, name, counted(getattr(transcriber, name), name, passes))
         recording = recording_of(tmp_path, speech[0], speech[1])
         voices = [voice((0, len(speech[0]) / SAMPLE_RATE)), voice((0, len(speech[1]) / SAMPLE_RATE), number=1, channel=1)]
-        assert run(recording, voices, transcriber, language=None).language == "en"
-        assert sum(encoded) == 2
+        assert run(recording, voices, transcriber, language=None, pooled=pooled).language == "en"
+        assert passes == [method, method]
 
     def test_noise_taken_for_speech_gives_no_words(self, whisper: FasterWhisperTranscriber, tmp_path: Path) -> None:
         found = run(recording_of(tmp_path, noise(30) * 0.1), [voice((0, 30))], whisper)

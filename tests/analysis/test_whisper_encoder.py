@@ -182,7 +182,7 @@ def test_a_model_that_lacks_a_part_of_the_encoder_is_refused_by_its_name(variabl
 
 @pytest.mark.parametrize("name", ["encoder/layer_2/ffn/layer_norm/gamma", "encoder/layer_3/self_attention/linear_1/weight"])
 def test_a_layer_of_another_shape_is_refused(variables: Variables, tmp_path: Path, name: str) -> None:
-    with pytest.raises(AnalysisError, match="model.bin holds no Whisper encoder that is known"):
+    with pytest.raises(AnalysisError, match=r"model\.bin holds no Whisper encoder that is known"):
         TorchWhisperEncoder(written(tmp_path / "model.bin", {**variables, name: variables[name][:-1]}))
 
 
