@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +13,32 @@ import pytest
 import soundfile
 
 from analysis.config import TranscribeConfig
-from analysis.values import SAMPLE_RATE, FloatArray, Span
+from analysis.values import SAMPLE_RATE, FloatArray, PooledFrames, Span
+from tests.audio import noise
 from training.corpus import CLASS_OF_LABEL, TONE_CLASSES, Clip, UsableClips, in_pieces, read_clip, read_manifest, read_unacted, usable_clips
-from training.features import CLIPS_A_WINDOW, WindowAudio, cut_frames, fill, join, load_pooled, open_cache, pack
+from training.features import (
+    CLIPS_A_WINDOW,
+    COPIES,
+    MEASURED,
+    SEEDS,
+    SHARD_WINDOWS,
+    TRAINED,
+    Source,
+    WindowAudio,
+    babble_voices,
+    fill,
+    join,
+    load_pooled,
+    open_cache,
+    pack,
+)
+from training.perturbations import CROPPED_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+VOICES = [noise(2.0, -30.0, seed=number) for number in range(10, 16)]
 
 
 def clip(speaker: str, number: int, label: str = "angry") -> Clip:
@@ -40,7 +59,9 @@ def spans_of(clips: Sequence[Clip], seed: int = 0) -> list[Span]:
 class CountingEncoder:
     """Gives the mean level of every 20 ms as a two-wide frame, and counts what it was asked."""
 
-    name: str = "toy"
+    name: str = "toy@sha256:0"
+    encoder: str = "toy"
+    frame_rate: float = 50.0
     windows: int = 0
     lengths: list[int] = field(default_factory=list)
 
@@ -52,6 +73,18 @@ class CountingEncoder:
     def _frames(self, window: FloatArray) -> FloatArray:
         hops = np.pad(window, (0, -len(window) % 320)).reshape(-1, 320).mean(axis=1)
         return np.stack([hops, np.ones_like(hops)], axis=1)
+
+
+@dataclass
+class StoppingEncoder(CountingEncoder):
+    """Somebody presses Ctrl+C at a window."""
+
+    after: int = 0
+
+    def encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:
+        if self.windows == self.after:
+            raise KeyboardInterrupt
+        return super().encode(windows)
 
 
 @pytest.fixture
@@ -114,29 +147,51 @@ def test_join_puts_the_run_times_silence_between_clips() -> None:
     assert not joined.samples[1600 : 1600 + gap].any()
 
 
-def test_cut_frames_are_those_of_the_clip() -> None:
-    frames = np.arange(1500, dtype=np.float32)[:, None]
-    assert cut_frames(frames, (SAMPLE_RATE, 2 * SAMPLE_RATE))[:, 0].tolist() == list(range(50, 100))
-    assert len(cut_frames(frames, (SAMPLE_RATE, SAMPLE_RATE + 10))) == 1
-
-
 def test_pooled_rows_belong_to_their_clips(corpus: tuple[UsableClips, Path], tmp_path: Path) -> None:
     usable, folder = corpus
     cache = open_cache(usable, "toy", "clean", tmp_path / "cache")
-    fill(cache, WindowAudio(usable, folder, "clean"), CountingEncoder())
+    fill(cache, WindowAudio(usable, folder, "clean", VOICES), CountingEncoder())
     pooled = load_pooled(cache, 12)
     assert pooled.shape == (12, 4)
     np.testing.assert_allclose(pooled[:, 0], np.arange(12) / 100, rtol=0.05, atol=1e-4)
     np.testing.assert_array_equal(pooled[:, 1], 1.0)
-    assert pooled[:, 2].max() < 0.03
+    assert pooled[:, 2].max() < 0.03, "deviations stand after the means"
     np.testing.assert_array_equal(pooled[:, 3], 0.0)
+
+
+def test_pooled_rows_are_those_that_the_run_time_pools(corpus: tuple[UsableClips, Path], tmp_path: Path) -> None:
+    usable, folder = corpus
+    cache = open_cache(usable, "toy", "mixed-a", tmp_path / "cache")
+    audio = WindowAudio(usable, folder, "mixed-a", VOICES)
+    fill(cache, audio, CountingEncoder())
+    pooled = load_pooled(cache, 12)
+    for number, window in enumerate(cache.windows):
+        joined = audio.build(window, number)
+        (frames,) = CountingEncoder().encode([joined.samples])
+        for index, (first, last) in zip(window.clips, joined.places, strict=True):
+            own = PooledFrames.over(frames, first / SAMPLE_RATE, last / SAMPLE_RATE, frame_rate=50.0)
+            np.testing.assert_array_equal(pooled[index], [*own.mean, *own.std])
+
+
+def test_clips_that_fit_no_window_are_nan(corpus: tuple[UsableClips, Path], tmp_path: Path) -> None:
+    usable, folder = corpus
+    usable = replace(usable, spans=(Span(0.0, 31.0), *usable.spans[1:]))
+    cache = open_cache(usable, "toy", "clean", tmp_path / "cache")
+    fill(cache, WindowAudio(usable, folder, "clean", VOICES), CountingEncoder())
+    assert np.isnan(load_pooled(cache, 12)).all(axis=1).tolist() == [True] + [False] * 11
+
+
+def test_an_empty_cache_is_refused_by_its_folder(tmp_path: Path) -> None:
+    cache = open_cache(UsableClips((), (), 0, 0), "toy", "clean", tmp_path)
+    with pytest.raises(ValueError, match=f"{cache.folder}: the cache is empty"):
+        load_pooled(cache, 0)
 
 
 def test_a_second_fill_encodes_only_what_is_missing(corpus: tuple[UsableClips, Path], tmp_path: Path) -> None:
     usable, folder = corpus
     cache = open_cache(usable, "toy", "clean", tmp_path / "cache")
     first, second, third = CountingEncoder(), CountingEncoder(), CountingEncoder()
-    audio = WindowAudio(usable, folder, "clean")
+    audio = WindowAudio(usable, folder, "clean", VOICES)
     fill(cache, audio, first)
     before = load_pooled(cache, 12)
     fill(cache, audio, second)
@@ -146,22 +201,76 @@ def test_a_second_fill_encodes_only_what_is_missing(corpus: tuple[UsableClips, P
     np.testing.assert_array_equal(before, load_pooled(cache, 12))
 
 
-def test_other_clips_get_another_cache(corpus: tuple[UsableClips, Path], tmp_path: Path) -> None:
+def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    clips = [clip(f"toy:{index}", index) for index in range(SHARD_WINDOWS + 3)]
+    for index, one in enumerate(clips):
+        soundfile.write(tmp_path / one.path, np.full(SAMPLE_RATE // 4, index / 100), SAMPLE_RATE)
+    usable = UsableClips(tuple(clips), (Span(0.0, 0.25),) * len(clips), unreadable=0, silent=0)
+    cache, audio = open_cache(usable, "toy", "clean", tmp_path / "cache"), WindowAudio(usable, tmp_path, "clean", VOICES)
+    stopping = StoppingEncoder(after=SHARD_WINDOWS + 1)
+    with pytest.raises(KeyboardInterrupt):
+        fill(cache, audio, stopping)
+    assert cache.missing() == [1]
+    going_on = CountingEncoder()
+    fill(cache, audio, going_on)
+    assert going_on.windows == 3
+    assert cache.missing() == []
+    np.testing.assert_allclose(load_pooled(cache, len(clips))[:, 0], np.arange(len(clips)) / 100, rtol=0.05, atol=1e-4)
+
+
+def test_other_clips_spans_copies_and_encoders_get_another_cache(corpus: tuple[UsableClips, Path], tmp_path: Path) -> None:
     usable, _ = corpus
     fewer = UsableClips(usable.clips[:-1], usable.spans[:-1], 0, 0)
-    folders = {open_cache(these, "toy", copy, tmp_path).folder for these in (usable, fewer) for copy in ("clean", "telephone")}
-    assert len(folders) == 4
+    shorter = replace(usable, spans=(Span(0.0, 0.4), *usable.spans[1:]))
+    sets = (usable, fewer, shorter)
+    folders = [open_cache(these, encoder, copy, tmp_path).folder for these in sets for copy in COPIES for encoder in ("toy", "other")]
+    assert len(set(folders)) == len(sets) * len(COPIES) * 2
+    assert open_cache(usable, "toy", "clean", tmp_path).folder in folders
+    assert all(len(folder.relative_to(tmp_path).parts) == 2 for folder in folders), "a copy's name is no path"
 
 
-def test_telephone_copy_differs_from_the_clean_one_and_is_repeatable(corpus: tuple[UsableClips, Path]) -> None:
+def test_every_copy_that_is_named_exists_and_draws_from_a_seed_of_its_own() -> None:
+    assert {*MEASURED, *TRAINED} <= COPIES.keys()
+    assert "noisy" not in TRAINED, "noise is measured on lines that nothing was trained through"
+    assert len(set(SEEDS.values())) == len(COPIES) == len(SEEDS)
+
+
+@pytest.mark.parametrize("copy", [name for name in COPIES if name != "clean"])
+def test_every_copy_differs_from_the_clean_one_and_is_repeatable(corpus: tuple[UsableClips, Path], copy: str) -> None:
+    usable, folder = corpus
+    for number, one in enumerate(usable.clips):
+        soundfile.write(folder / one.path, noise(0.5, -20.0, seed=number), SAMPLE_RATE)
+    window = pack(usable.clips, usable.spans, seed=0)[0]
+    clean = WindowAudio(usable, folder, "clean", VOICES).build(window, 0)
+    found, again = (WindowAudio(usable, folder, copy, VOICES).build(window, 0) for _ in range(2))
+    np.testing.assert_array_equal(found.samples, again.samples)
+    assert len(found.places) == len(window.clips)
+    assert len(found.samples) != len(clean.samples) or not np.allclose(found.samples, clean.samples, atol=1e-5)
+
+
+@pytest.mark.parametrize("copy", ["telephone", "noisy", "mixed-a", "mixed-b", "robust: babble 20 dB"])
+def test_every_window_goes_over_a_line_of_its_own(corpus: tuple[UsableClips, Path], copy: str) -> None:
     usable, folder = corpus
     window = pack(usable.clips, usable.spans, seed=0)[0]
-    clean = WindowAudio(usable, folder, "clean").build(window, 0)
-    heard, again, other = (WindowAudio(usable, folder, "telephone").build(window, number) for number in (0, 0, 1))
-    assert heard.places == clean.places
-    assert not np.allclose(heard.samples, clean.samples, atol=1e-3)
-    np.testing.assert_array_equal(heard.samples, again.samples)
-    assert not np.array_equal(heard.samples, other.samples)
+    first, other = (WindowAudio(usable, folder, copy, VOICES).build(window, number).samples for number in (0, 1))
+    assert not np.array_equal(first, other)
+
+
+def test_clips_of_a_window_keep_their_order_and_length_over_a_line_and_lose_what_is_cropped(corpus: tuple[UsableClips, Path]) -> None:
+    usable, folder = corpus
+    window = pack(usable.clips, usable.spans, seed=0)[0]
+    seconds = [
+        [(last - first) / SAMPLE_RATE for first, last in WindowAudio(usable, folder, copy, VOICES).build(window, 0).places]
+        for copy in ("clean", "telephone", "robust: start cropped", "robust: zeros after")
+    ]
+    assert seconds == [pytest.approx([0.5 + more] * len(window.clips)) for more in (0.0, 0.0, -CROPPED_S, CROPPED_S)]
+
+
+def test_babble_is_made_of_the_last_source_with_each_recording_once(corpus: tuple[UsableClips, Path]) -> None:
+    usable, folder = corpus
+    other = replace(usable, clips=usable.clips[:2] * 2, spans=usable.spans[:4])
+    found = babble_voices([Source("acted", usable, folder, folder), Source("unacted", other, folder, folder)])
+    assert [voice.mean() for voice in found] == pytest.approx([0.0, 0.01], abs=1e-4)
 
 
 def test_unreadable_and_silent_clips_are_skipped_and_counted(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
