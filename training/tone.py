@@ -154,9 +154,9 @@ def _loss(task: ClassTask, rows: LinearRows) -> float:
     return float(-np.average(np.log(np.maximum(chosen, 1e-9)), weights=task.weights))
 
 
-def speaker_folds(rows: Rows, seed: int, folds: int = OUTER_FOLDS) -> Iterator[tuple[Labels, Labels]]:
+def speaker_folds(rows: Rows, seed: int) -> Iterator[tuple[Labels, Labels]]:
     """Training and held-out rows; no speaker is in both, and every corpus is in every fold."""
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(OUTER_FOLDS, shuffle=True, random_state=seed)
     yield from splitter.split(np.zeros(len(rows)), rows.corpora, rows.speakers)
 
 

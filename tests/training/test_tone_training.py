@@ -7,104 +7,177 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from analysis.heads import BASELINE_PRIOR_S
 from training import tone
 from training.corpus import TONE_CLASSES, UNACTED, Clip
-from training.linear import ClassTask, fit_classes, fit_graded
+from training.features import MEASURED
+from training.linear import LABEL_SMOOTHING, ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import auc, softmax
-from training.tone_data import ANGER, HeldOut, ToneData, false_alarms, numbers, report
+from training.tone_data import ANGER, HeldOut, Rows, Table, ToneData, false_alarms, numbers, over_seeds, relative, report, strong_anger_auc
 
 CORPORA = {"first": ("angry", "sad", "fear", "happy", "neutral"), "second": ("angry", "sad", "happy", "neutral")}
 SPEAKERS = 6
 WIDTH = 12
+COPIES = ("clean", "telephone", "noisy")
 
 
-def made_up(seed: int = 0, *, signal: float = 2.0) -> ToneData:
-    """Two corpora of six speakers in two copies: each class has a direction, each speaker and corpus an offset."""
+@pytest.fixture(autouse=True)
+def few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tone, "OUTER_FOLDS", 3)
+    monkeypatch.setattr(tone, "TEST_ORDERS", 2)
+
+
+def made_up(seed: int = 0, *, signal: float = 2.0, voices: float = 0.5, each: int = 4) -> ToneData:
+    """Two corpora of six speakers in three copies: each class has a direction, each speaker and corpus an offset."""
     rng = np.random.default_rng(seed)
     directions = rng.normal(0, signal, (len(TONE_CLASSES), WIDTH))
     clips: list[Clip] = []
-    rows: list[np.ndarray[tuple[int], np.dtype[np.float64]]] = []
+    rows = []
     for corpus, labels in CORPORA.items():
         offset = rng.normal(0, 1, WIDTH)
         for speaker in range(SPEAKERS):
-            voice = offset + rng.normal(0, 0.5, WIDTH)
-            for number in range(5 * len(labels)):
-                clip = Clip(
-                    corpus,
-                    f"{corpus}-{speaker}-{number}",
-                    f"{corpus}:{speaker}",
-                    "fm"[speaker % 2],
-                    "en",
-                    labels[number % len(labels)],
-                    "",
-                    "",
-                )
+            voice = offset + rng.normal(0, voices, WIDTH)
+            for number in range(each * len(labels)):
+                label, sex = labels[number % len(labels)], "fm"[speaker % 2]
+                clip = Clip(corpus, f"{corpus}-{speaker}-{number}", f"{corpus}:{speaker}", sex, "en", label, "", "")
                 clips.append(clip)
                 rows.append(voice + directions[TONE_CLASSES.index(clip.tone)] + rng.normal(0, 1, WIDTH))
     features = np.array(rows, np.float32)
-    noisy = features + rng.normal(0, 0.3, features.shape).astype(np.float32)
-    copies = ("clean",) * len(clips) + ("telephone",) * len(clips)
-    return ToneData((*clips, *clips), copies, np.concatenate([features, noisy]))
+    copies = [features + rng.normal(0, 0.2 * number, features.shape).astype(np.float32) for number in range(len(COPIES))]
+    seconds = np.tile(rng.uniform(1.0, 6.0, len(clips)), len(COPIES))
+    return ToneData(Rows(tuple(clips) * len(COPIES), tuple(np.repeat(COPIES, len(clips)).tolist()), seconds), np.concatenate(copies))
+
+
+def relabelled(data: ToneData, **changes: str) -> ToneData:
+    return replace(data, rows=replace(data.rows, clips=tuple(replace(clip, **changes) for clip in data.rows.clips)))
 
 
 def shuffled(data: ToneData) -> ToneData:
     """The same rows with the labels of other clips of their corpus."""
     rng = np.random.default_rng(1)
-    half = len(data) // 2
-    labels = np.array([clip.label for clip in data.clips[:half]])
+    first = len(data) // len(COPIES)
+    labels = np.array([clip.label for clip in data.rows.clips[:first]])
     for corpus in CORPORA:
-        own = np.flatnonzero(data.has(corpus=corpus)[:half])
+        own = np.flatnonzero(data.rows.has(corpus=corpus)[:first])
         labels[own] = rng.permutation(labels[own])
-    renamed = [replace(clip, label=str(label)) for clip, label in zip(data.clips[:half], labels, strict=True)]
-    return ToneData((*renamed, *renamed), data.copies, data.features)
+    renamed = [replace(clip, label=str(label)) for clip, label in zip(data.rows.clips[:first], labels, strict=True)]
+    return replace(data, rows=replace(data.rows, clips=tuple(renamed) * len(COPIES)))
 
 
-def held_out(data: ToneData) -> HeldOut:
-    folds = list(tone.speaker_folds(data, 3))
-    return tone.calibrated(tone.cross_validated(data, folds)[0], folds)
+def both(one: ToneData, other: ToneData) -> ToneData:
+    rows = Rows(
+        (*one.rows.clips, *other.rows.clips),
+        (*one.rows.copies, *other.rows.copies),
+        np.concatenate([one.rows.seconds, other.rows.seconds]),
+    )
+    return ToneData(rows, np.concatenate([one.features, other.features]))
+
+
+def read_aloud(data: ToneData) -> ToneData:
+    """The neutral rows of one corpus as unacted speech of other people."""
+    read = data.where(data.rows.has(corpus="first") & (data.rows.labels == TONE_CLASSES.index("neutral")))
+    clips = tuple(replace(clip, corpus=UNACTED, speaker=f"{UNACTED}:{clip.speaker}", gender="") for clip in read.rows.clips)
+    return replace(read, rows=replace(read.rows, clips=clips))
+
+
+def measured(data: ToneData) -> HeldOut:
+    return tone.calibrated(tone.cross_validated(data, 0))
 
 
 def test_folds_never_share_a_speaker_and_hold_out_everyone_once() -> None:
-    data = made_up()
-    seen = np.zeros(len(data), int)
-    for fit, held in tone.speaker_folds(data, 3):
-        assert not set(data.where(fit).speakers) & set(data.where(held).speakers)
-        assert set(data.where(held).corpora) == set(CORPORA)
+    rows = made_up().rows
+    seen = np.zeros(len(rows), int)
+    for fit, held in tone.speaker_folds(rows, 3):
+        assert not set(rows.where(fit).speakers) & set(rows.where(held).speakers)
+        assert set(rows.where(held).corpora) == set(CORPORA)
         seen[held] += 1
     assert (seen == 1).all()
 
 
-def test_both_copies_of_a_clip_stay_on_one_side() -> None:
-    data = made_up()
-    for fit, held in tone.speaker_folds(data, 3):
-        assert not {clip.path for clip in data.where(fit).clips} & {clip.path for clip in data.where(held).clips}
+def test_other_seeds_give_other_folds() -> None:
+    rows = made_up().rows
+    first, again, other = ([tuple(held) for _, held in tone.speaker_folds(rows, seed)] for seed in (0, 0, 1))
+    assert first == again
+    assert set(first) != set(other)
+
+
+def test_all_copies_of_a_clip_stay_on_one_side() -> None:
+    rows = made_up().rows
+    for fit, held in tone.speaker_folds(rows, 3):
+        assert not {clip.path for clip in rows.where(fit).clips} & {clip.path for clip in rows.where(held).clips}
+
+
+def test_heads_of_a_fold_are_trained_on_the_trained_copies_alone_and_heard_on_all() -> None:
+    folds = tone.cross_validated(made_up(), 0)
+    assert len(folds) == 3
+    for fold in folds:
+        assert set(fold.trained.copies) == {"clean", "telephone"}
+        assert set(fold.held.rows.copies) == set(COPIES)
+        assert not set(fold.trained.speakers) & set(fold.held.rows.speakers)
 
 
 def test_a_real_signal_is_found_on_unseen_speakers() -> None:
-    found = numbers(held_out(made_up()))
+    found = numbers(measured(made_up()))
     assert found["anger_auc"] > 0.95
     assert found["uar"] > 0.8
 
 
 def test_shuffled_labels_do_not_beat_chance() -> None:
-    found = numbers(held_out(shuffled(made_up())))
+    found = numbers(measured(shuffled(made_up())))
     assert found["anger_auc"] == pytest.approx(0.5, abs=0.1)
     assert found["uar"] < 0.3
+
+
+def test_the_callers_own_voice_helps_where_voices_differ_much() -> None:
+    """The same head over callers of one utterance each has no earlier ones to hear."""
+    data = made_up(voices=3.0, signal=1.0, each=10)
+    fit, held = next(tone.speaker_folds(data.rows, 0))
+    head = tone.train(data.where(fit), penalty=0.03)
+    rest = data.where(held)
+    strangers = replace(rest, rows=replace(rest.rows, clips=tuple(replace(clip, speaker=clip.path) for clip in rest.rows.clips)))
+    known, unknown = (numbers(head.hear(own, np.random.default_rng(0), 2))["uar"] for own in (rest, strangers))
+    assert known > unknown + 0.05
 
 
 def test_a_class_that_a_corpus_lacks_is_not_unlearnt_from_it() -> None:
     """`second` holds no fear; a fearful-sounding row of it must still come out as fear."""
     data = made_up()
     head = tone.train(data, penalty=0.01)
-    fearful = data.where(np.array([clip.tone == "fear" for clip in data.clips]))
-    shift = data.where(data.has(corpus="second")).features.mean(axis=0) - data.where(data.has(corpus="first")).features.mean(axis=0)
-    masked = head.logits(fearful.features + shift).argmax(axis=1)
-    assert (masked == TONE_CLASSES.index("fear")).mean() > 0.6
+    fearful = data.where(data.rows.labels == TONE_CLASSES.index("fear"))
+    shift = data.features[data.rows.has(corpus="second")].mean(axis=0) - data.features[data.rows.has(corpus="first")].mean(axis=0)
+    moved = replace(fearful, features=fearful.features + shift)
+    heard = head.hear(moved, np.random.default_rng(0), 1)
+    assert (heard.probabilities.argmax(axis=1) == TONE_CLASSES.index("fear")).mean() > 0.6
+
+
+def test_classes_are_possible_as_their_corpus_holds_them_and_all_are_in_unacted_speech() -> None:
+    data = both(made_up(), read_aloud(made_up()))
+    possible = tone.possible_classes(data.rows)
+    names = np.array(TONE_CLASSES)
+    held = {corpus: set(names[row].tolist()) for corpus, row in zip(data.rows.corpora, possible, strict=True)}
+    assert held == {
+        "first": {"anger", "sadness", "fear", "happiness", "neutral"},
+        "second": {"anger", "sadness", "happiness", "neutral"},
+        UNACTED: set(TONE_CLASSES),
+    }
+
+
+def test_an_impossible_class_costs_a_row_nothing() -> None:
+    """The third class is likelier than both others in every row of the first corpus, which does not hold it."""
+    rng = np.random.default_rng(0)
+    labels = np.array([0, 1] * 40 + [2] * 80)
+    features = rng.normal(0, 1, (160, 2)).astype(np.float32)
+    possible = np.ones((160, 3), bool)
+    open_task = ClassTask(features, labels, possible, np.ones(160))
+    masked_task = replace(open_task, possible=np.where(np.arange(160)[:, None] < 80, [True, True, False], possible))
+    masked, unmasked = (softmax(fit_classes(task, penalty=1e-3).bias[None])[0] for task in (masked_task, open_task))
+    assert unmasked[2] == pytest.approx(0.5, abs=0.05)
+    assert masked[2] > 0.9
 
 
 def test_penalty_is_chosen_without_the_held_out_speakers() -> None:
     data = made_up(signal=0.5)
-    fit, held = next(tone.speaker_folds(data, 3))
+    fit, held = next(tone.speaker_folds(data.rows, 3))
     before = tone.train(data.where(fit))
     garbled = replace(data, features=data.features.copy())
     garbled.features[held] = 1e3
@@ -113,11 +186,23 @@ def test_penalty_is_chosen_without_the_held_out_speakers() -> None:
     np.testing.assert_array_equal(before.rows.weight, after.rows.weight)
 
 
-def test_training_twice_gives_the_same_bytes() -> None:
+def test_the_chosen_penalty_is_the_one_of_the_smallest_loss_on_other_speakers() -> None:
+    """Features that say nothing want the strongest penalty, features that say all want the weakest."""
+    chosen = {}
+    for name, data in (("noise", shuffled(made_up())), ("signal", made_up(signal=4.0))):
+        own = data.rows.has(copy="clean")
+        rows, features = data.rows.where(own), data.features[own]
+        task = ClassTask(features, rows.labels, tone.possible_classes(rows), tone.row_weights(rows))
+        chosen[name] = tone.best_penalty(task, rows.speakers, 0, (1.0, 0.003))
+    assert chosen == {"noise": 1.0, "signal": 0.003}
+
+
+def test_training_twice_gives_the_same_bytes_and_another_seed_others() -> None:
     data = made_up()
-    first, second = (tone.tensors(tone.train(data, penalty=0.03)) for _ in range(2))
+    first, second, other = (tone.tensors(tone.train(data, penalty=0.03, seed=seed)) for seed in (0, 0, 1))
     for key, value in first.items():
         assert value.tobytes() == second[key].tobytes(), key
+    assert first["weight"].tobytes() != other["weight"].tobytes(), "callers in other orders"
 
 
 def test_a_stronger_penalty_gives_smaller_weights() -> None:
@@ -126,12 +211,34 @@ def test_a_stronger_penalty_gives_smaller_weights() -> None:
     assert small < large / 3
 
 
-def test_gradient_of_the_class_loss_leads_to_its_minimum() -> None:
-    """Without penalty and masks a one-feature task has the log-odds of its counts as its answer."""
+def test_a_fit_goes_to_the_minimum_of_the_smoothed_log_loss() -> None:
+    """Where features say nothing, the answer is the shares of the classes, moved toward each other by the smoothing."""
     labels = np.array([0] * 30 + [1] * 10)
     task = ClassTask(np.zeros((40, 1), np.float32), labels, np.ones((40, 2), bool), np.ones(40))
-    rows = fit_classes(task, penalty=0.01)
-    assert softmax(rows.bias[None])[0] == pytest.approx([0.75, 0.25], abs=1e-3)
+    share = (1.0 - LABEL_SMOOTHING) * 0.75 + LABEL_SMOOTHING / 2
+    assert softmax(fit_classes(task, penalty=0.01).bias[None])[0] == pytest.approx([share, 1.0 - share], abs=1e-3)
+
+
+def test_labels_are_smoothed_over_the_classes_of_their_corpus_only() -> None:
+    """Five classes of which two are possible: the certain answer keeps all but half of the smoothing, the impossible ones get none."""
+    possible = np.tile([True, True, False, False, False], (50, 1))
+    features = np.where(np.arange(50) % 2, 1.0, -1.0)[:, None].astype(np.float32)
+    task = ClassTask(features, np.arange(50) % 2, possible, np.ones(50))
+    rows = fit_classes(task, penalty=1e-6)
+    shares = softmax(np.where(possible, rows.logits(features), -np.inf))
+    np.testing.assert_allclose(shares[np.arange(50), task.labels], 1.0 - LABEL_SMOOTHING / 2, atol=2e-3)
+    np.testing.assert_array_equal(rows.weight[2:], 0.0)
+
+
+def test_a_fit_that_starts_from_an_answer_stays_there() -> None:
+    data = made_up()
+    rows = data.rows
+    task = ClassTask(data.features, rows.labels, tone.possible_classes(rows), tone.row_weights(rows))
+    first = fit_classes(task, penalty=0.03)
+    again = fit_classes(task, penalty=0.03, start=first)
+    elsewhere = fit_classes(task, penalty=0.03, start=LinearRows(first.weight + 1.0, first.bias - 1.0))
+    np.testing.assert_allclose(again.weight, first.weight, atol=0.02)
+    np.testing.assert_allclose(elsewhere.weight, first.weight, atol=0.05)
 
 
 def test_graded_targets_are_matched() -> None:
@@ -148,58 +255,179 @@ def test_strong_intensity_raises_the_arousal_target() -> None:
     assert 0.0 <= low < high <= 1.0
 
 
-def test_calibration_of_a_fold_uses_the_other_folds_only() -> None:
+def test_callers_are_every_speaker_over_each_copys_line_in_an_order_that_is_drawn() -> None:
+    rows = made_up().rows
+    callers = rows.callers(np.random.default_rng(0))
+    assert len(callers) == 2 * SPEAKERS * len(COPIES)
+    assert sorted(np.concatenate(callers)) == list(range(len(rows)))
+    for caller in callers:
+        own = rows.where(caller)
+        assert (len(set(own.speakers)), len(set(own.copies))) == (1, 1)
+    other = rows.callers(np.random.default_rng(1))
+    assert [set(caller) for caller in other] == [set(caller) for caller in callers]
+    assert any((one != another).any() for one, another in zip(callers, other, strict=True))
+
+
+def test_a_row_is_relative_to_the_earlier_calm_ones_of_its_caller() -> None:
+    """Worked by hand: 5 s of calm at 2, 10 s of anger at 8 that do not count, then 4 s at 3."""
+    clips = tuple(Clip("own", str(number), "own:1", "f", "en", label, "", "") for number, label in enumerate(("neutral", "angry", "sad")))
+    data = ToneData(Rows(clips, ("clean",) * 3, np.array([5.0, 10.0, 4.0])), np.array([[2.0], [8.0], [3.0]], np.float32))
+    found = relative(data, data.features, [np.array([0, 1, 2])], 15.0)
+    assert found[:, 0] == pytest.approx([2.0, 8.0 - 10.0 / 20.0, 3.0 - 10.0 / 20.0])
+    turned = relative(data, data.features, [np.array([2, 1, 0])], 15.0)
+    assert turned[:, 0] == pytest.approx([2.0 - 12.0 / 19.0, 8.0 - 12.0 / 19.0, 3.0])
+
+
+def test_the_run_time_follows_a_caller_as_the_head_was_trained_where_nobody_is_angry() -> None:
     data = made_up()
-    folds = list(tone.speaker_folds(data, 3))
-    raw, _ = tone.cross_validated(data, folds)
-    garbled = raw.logits.copy()
-    garbled[folds[0][1]] *= 50
-    changed = tone.calibrated(replace(raw, logits=garbled), folds).logits[folds[0][1]] / 50
-    np.testing.assert_allclose(changed, tone.calibrated(raw, folds).logits[folds[0][1]])
+    calm = data.where(data.rows.labels != ANGER)
+    head = tone.train(data, penalty=0.03)
+    deaf = replace(head, rows=LinearRows(head.rows.weight, head.rows.bias - 100.0 * (np.arange(len(TONE_CLASSES)) == ANGER)))
+    heard = deaf.hear(calm, np.random.default_rng(7), 1)
+    standardised = (calm.features - head.mean) / head.std
+    wanted = relative(calm, standardised, calm.rows.callers(np.random.default_rng(7)), BASELINE_PRIOR_S)
+    np.testing.assert_allclose(heard.logits, deaf.rows.logits(wanted), atol=1e-3)
+    np.testing.assert_allclose(heard.arousal, 1 / (1 + np.exp(-deaf.arousal.logits(wanted)[:, 0])), atol=1e-4)
+
+
+def test_several_orders_are_heard_one_after_another() -> None:
+    data = made_up().where(np.arange(60))
+    head = tone.train(made_up(), penalty=0.03)
+    held = head.hear(data, np.random.default_rng(0), 3)
+    assert len(held.rows) == len(held.logits) == len(held.arousal) == 180
+    assert held.rows.clips == data.rows.clips * 3
+    orders = held.logits.reshape(3, 60, len(TONE_CLASSES))
+    assert np.abs(orders[0] - orders[1]).max() > 1e-3
+    assert ((held.arousal > 0) & (held.arousal < 1)).all()
+
+
+def test_calibration_of_a_fold_uses_the_other_folds_only() -> None:
+    folds = tone.cross_validated(made_up(), 0)
+    own = len(folds[0].held.rows)
+    garbled = replace(folds[0], held=replace(folds[0].held, logits=folds[0].held.logits * 50))
+    changed, before = tone.calibrated([garbled, *folds[1:]]), tone.calibrated(folds)
+    np.testing.assert_allclose(changed.logits[:own] / 50, before.logits[:own])
+    assert np.linalg.norm(changed.logits[own:]) < 0.5 * np.linalg.norm(before.logits[own:]), "the garbled fold counts for the others"
+
+
+def test_calibration_undoes_a_scale_that_all_folds_share() -> None:
+    folds = tone.cross_validated(made_up(signal=0.7), 0)
+    sharp = [replace(fold, held=replace(fold.held, logits=fold.held.logits * 6)) for fold in folds]
+    calibrated, raw = numbers(tone.calibrated(sharp)), numbers(tone.joined([fold.held for fold in sharp]))
+    assert calibrated["ece"] < 0.5 * raw["ece"]
+    assert calibrated["ece"] == pytest.approx(numbers(tone.calibrated(folds))["ece"], abs=1e-3)
+    assert calibrated["uar"] == raw["uar"]
+
+
+def test_a_left_out_corpus_is_heard_by_heads_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained_on: list[set[tuple[str, str]]] = []
+    train = tone.train
+
+    def watched(data: ToneData, *, seed: int = 0, penalty: float | None = None) -> tone.ToneHead:
+        trained_on.append(set(zip(data.rows.corpora, data.rows.copies, strict=True)))
+        return train(data, seed=seed, penalty=0.03)
+
+    monkeypatch.setattr(tone, "train", watched)
+    data = made_up()
+    held = tone.left_out_corpora(data, 0)
+    assert trained_on == [{(other, copy) for copy in ("clean", "telephone")} for other in ("second", "first")]
+    assert len(held.rows) == tone.TEST_ORDERS * len(data)
+    assert set(held.rows.corpora) == set(CORPORA)
 
 
 def test_anger_ranking_of_the_report_is_that_of_its_rows() -> None:
-    data = made_up()
-    held = held_out(data)
-    clean = held.where(data.has(copy="clean", corpus="first"))
-    anger = np.array([clip.tone == "anger" for clip in clean.data.clips])
-    expected = auc(anger, clean.probabilities[:, ANGER])
-    assert report(held)["first, clean"]["anger_auc"] == pytest.approx(expected, abs=1e-4)
+    held = measured(made_up())
+    clean = held.where(held.rows.has(copy="clean", corpus="first"))
+    anger = np.array([clip.tone == "anger" for clip in clean.rows.clips])
+    assert report(held, COPIES)["first, clean"]["anger_auc"] == pytest.approx(auc(anger, clean.probabilities[:, ANGER]))
 
 
-def test_one_corpus_without_intensities_is_still_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody's own calls: one corpus, women only, no acted intensities."""
-    monkeypatch.setattr(tone, "OUTER_FOLDS", 3)
-    data = made_up()
-    own = data.where(data.has(corpus="first", gender="f"))
-    found = tone.evaluate(own)
-    assert set(found.metrics) == {"speaker_disjoint", "recall_telephone"}
+def test_arousal_is_reported_where_intensities_are_stated() -> None:
+    clips = tuple(Clip("own", str(n), "own:1", "f", "en", "angry", strength, "") for n, strength in enumerate(("normal", "strong") * 5))
+    arousal = np.array([0.6, 0.9] * 4 + [0.9, 0.6])
+    held = HeldOut(Rows(clips, ("clean",) * 10, np.ones(10)), np.zeros((10, len(TONE_CLASSES))), arousal)
+    strong = np.array([clip.intensity == "strong" for clip in clips])
+    assert strong_anger_auc(held, ("clean", "telephone")) == {"clean": {"auc": pytest.approx(auc(strong, arousal))}}
+    assert strong_anger_auc(replace(held, rows=relabelled(ToneData(held.rows, arousal[:, None]), intensity="").rows), ("clean",)) == {}
+
+
+def test_unacted_speech_counts_as_neutral_among_all_classes() -> None:
+    data = both(made_up(), read_aloud(made_up()))
+    weights = tone.row_weights(data.rows)
+    share = weights[data.rows.has(corpus=UNACTED)].sum() / weights[data.rows.has(corpus="first")].sum()
+    assert share == pytest.approx(tone.UNACTED_WEIGHT)
+    assert weights.mean() == pytest.approx(1.0)
+    held = measured(data)
+    assert {name.partition(",")[0] for name in report(held, COPIES)} == {"first", "second", "all"}
+    taken = false_alarms(held, COPIES)[f"{UNACTED}, clean"]
+    assert taken["taken_for_neutral"] > 0.8
+    assert taken["anger_over_half"] < 0.05
+    assert sum(share for name, share in taken.items() if name.startswith("taken_for")) == pytest.approx(1.0)
+
+
+def test_corpora_and_their_classes_weigh_the_same() -> None:
+    rows = made_up().rows
+    few = rows.where(~(rows.has(corpus="first") & (rows.labels == ANGER)) | (np.arange(len(rows)) % 5 == 0))
+    weights = tone.row_weights(few)
+    totals = [weights[few.has(corpus=corpus)].sum() for corpus in CORPORA]
+    assert totals[0] == pytest.approx(totals[1])
+    angry = few.has(corpus="first") & (few.labels == ANGER)
+    assert weights[angry].sum() == pytest.approx(totals[0] / len(CORPORA["first"]))
+
+
+def test_over_seeds_gives_the_mean_and_the_spread_of_what_moves() -> None:
+    runs: list[dict[str, Table]] = [
+        {"report": {"all, clean": {"uar": value, "share": 0.2}, "own, clean": {"uar": value}}, "arousal": {"clean": {"auc": 0.9}}}
+        for value in (0.7, 0.8, 0.75)
+    ]
+    found = over_seeds(runs)
+    assert found["report"]["all, clean"] == {"uar": 0.75, "uar ±": 0.05, "share": 0.2}
+    assert found["arousal"] == {"clean": {"auc": 0.9}}
+    assert over_seeds(runs[:1])["report"]["own, clean"] == {"uar": 0.7}
+
+
+def test_a_group_that_one_seed_lacks_is_left_out_of_the_mean() -> None:
+    runs: list[dict[str, Table]] = [{"report": {"a": {"uar": 0.5}, "b": {"uar": 0.5}}}, {"report": {"a": {"uar": 0.7}}}]
+    assert over_seeds(runs) == {"report": {"a": {"uar": 0.6, "uar ±": 0.1414}}}
+
+
+def test_an_evaluation_measures_every_copy_over_every_seed() -> None:
+    data = both(made_up(), read_aloud(made_up()))
+    found = tone.evaluate(data, seeds=2)
+    assert set(found.metrics) == {
+        "speaker_disjoint",
+        "sex_gap_uar",
+        "recalls",
+        "unacted_speech",
+        "leave_one_corpus_out",
+        "unacted_speech_left_out",
+    }
+    assert {name.rpartition(", ")[2] for name in found.metrics["speaker_disjoint"]} == set(MEASURED)
+    whole = found.metrics["speaker_disjoint"]["all, noisy"]
+    assert 0.0 < whole["uar ±"] < 0.1, "seeds differ in folds and orders"
+    assert whole["uar"] > 0.7
     assert found.temperature > 0
     assert found.penalty in tone.PENALTIES
+
+
+def test_one_corpus_without_intensities_is_still_measured() -> None:
+    """Somebody's own calls: one corpus, women only, no acted intensities, clean."""
+    data = made_up(each=6)
+    own = data.where(data.rows.has(corpus="first", copy="clean", gender="f"))
+    found = tone.evaluate(own, seeds=1)
+    assert set(found.metrics) == {"speaker_disjoint", "recalls"}
+    assert set(found.metrics["speaker_disjoint"]) == {"first, clean", "all, clean"}
+    assert found.temperature > 0
 
 
 def test_terms_of_own_data_reach_the_description() -> None:
     data = made_up()
     head = tone.train(data, penalty=0.1)
-    default = tone.description("base", head, data, metrics={})
-    own = tone.description("base", head, data, metrics={}, terms=tone.Terms("Apache-2.0", commercial_use=True))
+    default = tone.description("base", head, data.rows, metrics={})
+    own = tone.description("base", head, data.rows, metrics={}, terms=tone.Terms("Apache-2.0", commercial_use=True))
     assert (default["license"], default["commercial_use"]) == ("CC-BY-NC-SA-4.0", False)
     assert (own["license"], own["commercial_use"]) == ("Apache-2.0", True)
     assert own["data"] == ["first", "second"]
-
-
-def test_unacted_speech_counts_as_neutral_among_all_classes() -> None:
-    data = made_up()
-    read = data.where(data.has(corpus="first") & np.array([clip.tone == "neutral" for clip in data.clips]))
-    unacted = replace(read, clips=tuple(replace(clip, corpus=UNACTED, speaker=f"{UNACTED}:{clip.speaker}") for clip in read.clips))
-    assert tone.possible_classes(unacted).all()
-    both = ToneData((*data.clips, *unacted.clips), (*data.copies, *unacted.copies), np.concatenate([data.features, unacted.features]))
-    weights = tone.row_weights(both)
-    share = weights[both.has(corpus=UNACTED)].sum() / weights[both.has(corpus="first")].sum()
-    assert share == pytest.approx(tone.UNACTED_WEIGHT)
-    held = held_out(both)
-    assert {name.partition(",")[0] for name in report(held)} == {"first", "second", "all"}
-    taken = false_alarms(held)[f"{UNACTED}, clean"]
-    assert taken["taken_for_neutral"] > 0.8
-    assert taken["anger_over_half"] == 0.0
-    assert sum(share for name, share in taken.items() if name.startswith("taken_for")) == pytest.approx(1.0, abs=1e-3)
+    assert own["penalty"] == 0.1
+    assert sum(own["priors"].values()) == pytest.approx(1.0, abs=1e-3)
+    assert own["priors"]["fear"] == pytest.approx(0.1, abs=1e-3), "a fifth of one corpus of two"
