@@ -88,7 +88,7 @@ def test_frames_cover_the_audio_and_not_the_padding(transcriber: Transcriber, he
     frames = heard[0].frames
     assert frames is not None
     assert frames.dtype == np.float32
-    assert frames.shape == (int(np.ceil(len(speech) / SAMPLE_RATE * transcriber.frame_rate)), 512)
+    assert frames.shape == (int(np.ceil(len(speech) / SAMPLE_RATE * transcriber.frame_rate)), 2 * 512), "two middle layers side by side"
     assert np.isfinite(frames).all()
 
 
