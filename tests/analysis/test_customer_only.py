@@ -44,7 +44,8 @@ SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "escalates.flac"
 AGENT, CUSTOMER = Party.AGENT, Party.CUSTOMER
 CHANNELS = GivenParties(channels=(AGENT, CUSTOMER))
 ACCEPTING = replace(Config(), tone=ToneConfig(accept_noncommercial=True))
-WIDTH = 512
+WIDTH = 2 * 512
+"""Of a frame: two middle layers of whisper-base side by side."""
 SECONDS = 45
 SENTENCE = (" I", " already", " told", " you", " this", " is", " ridiculous", " and", " nobody", " helps", " me")
 
