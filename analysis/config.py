@@ -29,6 +29,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "baseline_prior_s": (0.1, math.inf),
     "effort_half_life_s": (0.1, math.inf),
     "context_half_life_s": (0.1, math.inf),
+    "frustration_prior": (0.001, 0.999),
 }
 """Least and most of what a run divides or steps by, and of Whisper's window, by key; every other number only has to be one."""
 
@@ -201,6 +202,32 @@ class DimensionalConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WordingConfig:
+    head: str = ""
+    """Path of a head's files without their ending, trained by training/wording.py; empty takes the shipped one."""
+    encoder: str = ""
+    """Folder of the sentence encoder that `head` was trained on; empty takes all-MiniLM-L6-v2."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextClassificationConfig:
+    """For the wording engine `text-classification` alone; what it says of the model is taken from the model's own card."""
+
+    model: str = ""
+    """A folder, or a name of the hub."""
+    frustration: Mapping[str, float] = field(default_factory=dict)
+    """What each label's probability adds to P(frustrated), as in `{ negative = 0.8 }`."""
+    sentiment: Mapping[str, float] = field(default_factory=dict)
+    """What each label's probability adds to sentiment, as in `{ positive = 1.0, negative = -1.0 }`."""
+    frustration_prior: float = 0.2
+    """Mean P(frustrated) of the model on everyday calls: what its probabilities are measured against."""
+    languages: tuple[str, ...] = ("en",)
+    """Codes of the languages that the model knows; an utterance in another is not scored."""
+    allow_download: bool = False
+    """Whether a model that is not on this machine may be fetched from the hub."""
+
+
+@dataclass(frozen=True, slots=True)
 class FuseConfig:
     """Weights of the log-odds parts; see docs/models/fusion.md for where each comes from."""
 
@@ -255,9 +282,8 @@ class EnginesConfig:
     diarizer: str = "ge2e"
     transcriber: str = "faster-whisper"
     pitch: str = "swift-f0"
-    sentence: str = "minilm"
     tone: str = "encoder-head"
-    wording: str = "minilm-head"
+    wording: str = "encoder-head"
     denoiser: str = "deepfilternet"
     """For listening copies only."""
 
@@ -274,6 +300,8 @@ class Config:
     tone: ToneConfig = field(default_factory=ToneConfig)
     audio_classification: AudioClassificationConfig = field(default_factory=AudioClassificationConfig)
     dimensional: DimensionalConfig = field(default_factory=DimensionalConfig)
+    wording: WordingConfig = field(default_factory=WordingConfig)
+    text_classification: TextClassificationConfig = field(default_factory=TextClassificationConfig)
     fuse: FuseConfig = field(default_factory=FuseConfig)
     segments: SegmentsConfig = field(default_factory=SegmentsConfig)
     flags: FlagsConfig = field(default_factory=FlagsConfig)
@@ -326,6 +354,8 @@ def _typed(default: Any, value: Any, where: str) -> Any:
         return tuple(value)
     if expected is float and type(value) is int:
         return float(value)
+    if expected is dict and type(value) is dict:
+        return {key: _limited(key, _typed(1.0, weight, f"{where}.{key}"), where) for key, weight in value.items()}
     if type(value) is not expected:
         raise AnalysisError(f"{where} must be {expected.__name__}, not {type(value).__name__}", permanent=True)
     return value

@@ -138,12 +138,6 @@ class PitchTracker(Engine, Protocol):
         ...
 
 
-class SentenceEncoder(Engine, Protocol):
-    def encode(self, texts: Sequence[str]) -> FloatArray:
-        """Sentence embeddings, shape [texts, d], unit length."""
-        ...
-
-
 class ToneModel(Engine, Protocol):
     @property
     def encoder(self) -> str | None:

@@ -28,14 +28,16 @@ ENGINES: dict[str, dict[str, str]] = {
     },
     "window_encoder": {"faster-whisper": "analysis.engines.window_encoder:WhisperWindowEncoder"},
     "pitch": {"swift-f0": "analysis.engines.swift_f0:SwiftF0Tracker"},
-    "sentence": {"minilm": "analysis.engines.minilm:MiniLMEncoder"},
     "tone": {
         "encoder-head": "analysis.engines.tone_head:EncoderHeadToneModel",
         "audio-classification": "analysis.engines.transformers_tone:AudioClassificationToneModel",
         "dimensional": "analysis.engines.transformers_tone:DimensionalToneModel",
     },
     "denoiser": {"deepfilternet": "analysis.engines.deepfilter:DeepFilterDenoiser"},
-    "wording": {"minilm-head": "analysis.engines.wording_head:MiniLMHeadWordingModel"},
+    "wording": {
+        "encoder-head": "analysis.engines.wording_head:EncoderHeadWordingModel",
+        "text-classification": "analysis.engines.text_classification:TextClassificationWordingModel",
+    },
 }
 
 WITH_HEADS = "encoder-head"
@@ -66,7 +68,6 @@ def build(config: Config) -> Engines:
     """
     named = config.engines
     transcriber: Transcriber = engine_class("transcriber", named.transcriber)(config)
-    sentences = engine_class("sentence", named.sentence)(config)
     return Engines(
         decoders=tuple(engine_class("decoder", name)(config) for name in named.decoders),
         speech=engine_class("speech", named.speech)(config),
@@ -74,7 +75,7 @@ def build(config: Config) -> Engines:
         transcriber=transcriber,
         pitch=engine_class("pitch", named.pitch)(config),
         tone=_tone_model(config, transcriber.encoder),
-        wording=engine_class("wording", named.wording)(config, sentences),
+        wording=engine_class("wording", named.wording)(config),
     )
 
 

@@ -27,6 +27,8 @@ CACHE = Path.home() / ".cache" / "callanalytics" / "weights"
 
 _SHA256_NAME = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
+_SETTINGS = ("*.json", "*.txt", "*.model")
+"""Configuration and vocabulary of a model of transformers."""
 _TENSORS = ("*.safetensors", "pytorch_model*.bin")
 """Files of a model of transformers, the one that cannot run code first."""
 
@@ -170,9 +172,9 @@ def locate_model(name_or_path: str, *, allow_download: bool = False) -> Path:
     if folder.is_dir():
         return folder.resolve()
     try:
-        found = Path(snapshot_download(name_or_path, allow_patterns=["*.json", _TENSORS[0]], local_files_only=not allow_download))
+        found = Path(snapshot_download(name_or_path, allow_patterns=[*_SETTINGS, _TENSORS[0]], local_files_only=not allow_download))
         if allow_download and not list(found.glob(_TENSORS[0])):
-            found = Path(snapshot_download(name_or_path, allow_patterns=["*.json", _TENSORS[1]]))
+            found = Path(snapshot_download(name_or_path, allow_patterns=[*_SETTINGS, _TENSORS[1]]))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, HFValidationError, OSError) as error:
         message = f"the model {name_or_path!r} is no folder and not in the hub's cache; give its folder, or set allow_download = true"
         raise AnalysisError(message, permanent=False) from error

@@ -1,46 +1,55 @@
-"""Trains the wording head: MiniLM embedding and VADER scores → P(frustrated) and sentiment.
+"""Trains the wording head: adapters of MiniLM and two rows over it → P(frustrated) and sentiment.
 
-`python -m training.wording` trains on GoEmotions' train split and our call phrases, measures on dev, the airline tweets and a held-out list
-of call phrases, and writes analysis/weights/wording-minilm.*.
+`python -m training.wording` trains on GoEmotions' train split and our call phrases, writes analysis/weights/wording-minilm.*, and measures
+on GoEmotions dev, the airline tweets, the rated MultiWOZ turns and a held-out list of call phrases. `--measure` only measures what is
+shipped.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-from dataclasses import dataclass
+import json
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import expit
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
+import torch
 
-from analysis.config import Config
-from analysis.heads import save_head
-from analysis.registry import engine_class
+from analysis import resolver
+from analysis.engines.wording_head import ADAPTER, HEAD
+from analysis.heads import WEIGHTS, save_head
 from training.corpus import ROOT, data_folder
-from training.metrics import auc, average_precision, ece, rounded
-from training.sentences import VADER_KEYS, Embedder, Sentence, read_airline, read_goemotions, read_phrases, spoken
+from training.metrics import auc, average_precision, best_temperature, ece, rounded
+from training.noise import Mishearing, spoken
+from training.sentences import goemotions_labels, read_challenge, read_goemotions, read_multiwoz, read_phrases
+from training.wording_scores import (
+    AIRLINE,
+    CHALLENGE,
+    CHALLENGE_LIST,
+    DEV_SPOKEN,
+    DEV_WRITTEN,
+    DISSATISFIED,
+    FROZEN,
+    TFIDF,
+    TUNED,
+    TunedHead,
+    airline_ceiling,
+    held_out_scores,
+    inner_split,
+)
+from training.wording_tuning import ROWS, Recipe, TunedEncoder, tune
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from analysis.values import FloatArray
-    from training.metrics import Doubles, Labels, Mask
+    from training.metrics import Doubles, Mask
+    from training.sentences import Sentence
+    from training.wording_scores import Scored
 
-NAME = "wording-minilm"
 PHRASES = ROOT / "training" / "phrases.csv"
-CHALLENGE = ROOT / "tests" / "training" / "wording_challenge.csv"
-STRENGTHS = (0.0003, 0.001, 0.003)
-"""Inverse L2 strengths that are tried inside the training split."""
-PHRASE_WEIGHT = 10.0
-"""Our 634 call phrases against 43,410 comments: enough weight that call wording is learnt, little enough that the prior hardly moves."""
-FOLDS = 3
+RESAMPLES = 1000
 PROBES = (
     "This is ridiculous, I have called four times",
     "nobody called me back",
@@ -49,304 +58,176 @@ PROBES = (
     "No problem",
     "not bad at all",
     "I'm not angry",
+    "brilliant, just brilliant",
     "thank you so much",
     "my card number is 4 4 2 1",
 )
 """Sentences that the card shows with their P(frustrated); none of them is trained on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Features of every text as written, followed by the same texts as spoken."""
+def trained(comments: Sequence[Sentence], phrases: Sequence[Sentence], labels: Sequence[str], recipe: Recipe) -> TunedEncoder:
+    """The model after the recipe's epochs; the inner split is scored after each and learnt from in none."""
+    rest, inner = inner_split(comments, len(comments) // 10)
+    torch.manual_seed(recipe.seed)
+    model = TunedEncoder(resolver.locate("minilm"), len(ROWS) + len(labels), recipe)
 
-    features: FloatArray
-    """Shape [2 n, d]."""
-    frustrated: Mask
-    polarity: Doubles
-    """1, 0, -1, or NaN where both poles are labelled; shape [2 n]."""
-    weights: Doubles
-    rows: Labels
-    """Which text a row is of, so that its two copies stay in one fold."""
+    def report(epoch: int) -> None:
+        scores = _sigmoid(model.logits([spoken(each.text) for each in inner])[:, 0])
+        show(f"inner split after epoch {epoch + 1}, spoken", detection(frustrated(inner), scores))
 
-    def __len__(self) -> int:
-        return len(self.frustrated)
+    tune(model, rest, phrases, labels, recipe, report)
+    return model
 
 
-def examples(sentences: Sequence[Sentence], weights: Sequence[float], embedder: Embedder) -> Examples:
-    """Both copies of every sentence. `weights` has one entry per sentence."""
-    written = embedder.features([each.text for each in sentences], "as written")
-    heard = embedder.features([spoken(each.text) for each in sentences], "as spoken")
-    polarity = [float("nan") if each.polarity is None else float(each.polarity) for each in sentences]
-    return Examples(
-        features=np.concatenate([written, heard]),
-        frustrated=np.tile(np.array([each.frustrated for each in sentences]), 2),
-        polarity=np.tile(np.array(polarity), 2),
-        weights=np.tile(np.array(weights, np.float64), 2),
-        rows=np.tile(np.arange(len(sentences)), 2),
-    )
+def temperature(model: TunedEncoder, comments: Sequence[Sentence]) -> float:
+    """What calibrates P(frustrated) on noisy copies of the inner split."""
+    inner = inner_split(comments, len(comments) // 10)[1]
+    noise, random = Mishearing(each.text for each in comments), np.random.default_rng(0)
+    logits = model.logits([noise.copy(each.text, random) for each in inner])[:, 0].astype(np.float64)
+    return best_temperature(frustrated(inner).astype(np.int64), np.stack([np.zeros_like(logits), logits], axis=1))
 
 
-def joined(first: Examples, second: Examples) -> Examples:
-    return Examples(
-        features=np.concatenate([first.features, second.features]),
-        frustrated=np.concatenate([first.frustrated, second.frustrated]),
-        polarity=np.concatenate([first.polarity, second.polarity]),
-        weights=np.concatenate([first.weights, second.weights]),
-        rows=np.concatenate([first.rows, second.rows + first.rows.max() + 1]),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryTask:
-    """Rows, targets and weights of one logistic regression."""
-
-    features: FloatArray
-    target: Mask
-    weights: Doubles
-    rows: Labels
-
-
-def frustration_task(data: Examples) -> BinaryTask:
-    return BinaryTask(data.features, data.frustrated, data.weights, data.rows)
-
-
-def sentiment_task(data: Examples) -> BinaryTask:
-    """Positive against negative; a neutral text counts half for each, so that it lands in the middle. Texts of both poles are left out."""
-    positive, negative, neutral = data.polarity == 1, data.polarity == -1, data.polarity == 0
-    chosen = np.concatenate([np.flatnonzero(side) for side in (positive, negative, neutral, neutral)])
-    target = np.concatenate(
-        [np.full(side.sum(), value) for side, value in ((positive, True), (negative, False), (neutral, True), (neutral, False))]
-    )
-    halves = np.where(data.polarity[chosen] == 0, 0.5, 1.0)
-    return BinaryTask(data.features[chosen], target, data.weights[chosen] * halves, data.rows[chosen])
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryHead:
-    """A logistic row over standardised features."""
-
-    weight: Doubles
-    bias: float
-    strength: float
-
-    def probability(self, standardised: FloatArray) -> Doubles:
-        return np.asarray(expit(standardised @ self.weight + self.bias))
-
-
-@dataclass(frozen=True, slots=True)
-class WordingHead:
-    frustration: BinaryHead
-    sentiment: BinaryHead
-    mean: FloatArray
-    std: FloatArray
-    prior: float
-    """Weighted share of frustrated texts in training."""
-
-    def frustrated(self, features: FloatArray) -> Doubles:
-        """P(frustrated), shape [n]."""
-        return self.frustration.probability((features - self.mean) / self.std)
-
-    def polarity(self, features: FloatArray) -> Doubles:
-        """Sentiment in [-1, 1], shape [n]."""
-        return 2 * self.sentiment.probability((features - self.mean) / self.std) - 1
-
-
-def train(data: Examples, strengths: Sequence[float] = STRENGTHS) -> WordingHead:
-    """Fit both rows; the strength of each is chosen by log loss over folds of the training texts."""
-    mean = data.features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    std = data.features.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-6)
-    return WordingHead(
-        frustration=_fitted(frustration_task(data), mean, std, strengths),
-        sentiment=_fitted(sentiment_task(data), mean, std, strengths),
-        mean=mean,
-        std=std,
-        prior=float(np.average(data.frustrated, weights=data.weights)),
-    )
-
-
-def _fitted(task: BinaryTask, mean: FloatArray, std: FloatArray, strengths: Sequence[float]) -> BinaryHead:
-    standardised = (task.features - mean) / std
-    losses = [_held_out_loss(task, standardised, strength) for strength in strengths]
-    strength = strengths[int(np.argmin(losses))]
-    model = _regression(strength).fit(standardised, task.target, sample_weight=task.weights)
-    return BinaryHead(model.coef_[0].astype(np.float64), float(model.intercept_[0]), strength)
-
-
-def _held_out_loss(task: BinaryTask, standardised: FloatArray, strength: float) -> float:
-    total = 0.0
-    for fit, held in GroupKFold(FOLDS).split(standardised, groups=task.rows):
-        model = _regression(strength).fit(standardised[fit], task.target[fit], sample_weight=task.weights[fit])
-        total += log_loss(task.target[held], model.predict_proba(standardised[held])[:, 1], sample_weight=task.weights[held])
-    return total / FOLDS
-
-
-def _regression(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=1000, tol=1e-5)
-
-
-def detection(frustrated: Mask, scores: Doubles) -> dict[str, float]:
-    """How well `scores` find the frustrated texts, and how far they are from probabilities."""
-    return rounded({"ap": average_precision(frustrated, scores), "auc": auc(frustrated, scores), "ece": ece(frustrated, scores)})
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The held-out text, embedded once."""
-
-    dev: Examples
-    airline: FloatArray
-    airline_negative: Mask
-    airline_positive: Mask
-    challenge: FloatArray
-    challenge_frustrated: Mask
-
-    def half(self, which: str) -> slice:
-        """Rows of the dev texts as written or as spoken."""
-        middle = len(self.dev) // 2
-        return slice(0, middle) if which == "written" else slice(middle, None)
-
-
-def read_measured(folder: Path, embedder: Embedder) -> Measured:
-    dev = read_goemotions(folder / "goemotions", "dev")
-    tweets = read_airline(folder / "airline" / "train.csv")
-    challenge = read_challenge(CHALLENGE)
-    return Measured(
-        dev=examples(dev, [1.0] * len(dev), embedder),
-        airline=embedder.features([spoken(text) for text, _ in tweets], "airline as spoken"),
-        airline_negative=np.array([label == "negative" for _, label in tweets]),
-        airline_positive=np.array([label == "positive" for _, label in tweets]),
-        challenge=embedder.features([text for text, _ in challenge], "challenge"),
-        challenge_frustrated=np.array([frustrated for _, frustrated in challenge]),
-    )
-
-
-def read_challenge(path: Path) -> list[tuple[str, bool]]:
-    """Call phrases that are never trained on, with whether a reviewer would call them frustrated."""
-    with path.open(newline="", encoding="utf-8") as lines:
-        return [(row["text"], row["frustrated"] == "1") for row in csv.DictReader(lines)]
-
-
-def measure(head: WordingHead, held: Measured) -> dict[str, dict[str, float]]:
-    """Every number of the card for one head."""
-    return {
-        **{f"goemotions dev, {which}": _dev_numbers(head, held, held.half(which)) for which in ("written", "spoken")},
-        "airline tweets, spoken": _airline_numbers(head, held),
-        "call challenge list": _challenge_numbers(head, held),
+def tensors(model: TunedEncoder) -> dict[str, FloatArray]:
+    """What ships: the rows over the unscaled mean state in float32, the adapters in float16."""
+    width = model.rows.in_features
+    rows = {
+        "weight": model.rows.weight[: len(ROWS)].detach().numpy(),
+        "bias": model.rows.bias[: len(ROWS)].detach().numpy(),
+        "feature_mean": np.zeros(width, np.float32),
+        "feature_std": np.ones(width, np.float32),
     }
+    return rows | {f"{ADAPTER}{name}": value.astype(np.float16) for name, value in model.adapters().items()}
 
 
-def _dev_numbers(head: WordingHead, held: Measured, rows: slice) -> dict[str, float]:
-    features, polarity = held.dev.features[rows], held.dev.polarity[rows]
-    polar = np.abs(polarity) == 1
-    sentiment = head.polarity(features[polar])
-    return detection(held.dev.frustrated[rows], head.frustrated(features)) | rounded(
-        {"sentiment_auc": auc(polarity[polar] == 1, sentiment)}
-    )
-
-
-def _airline_numbers(head: WordingHead, held: Measured) -> dict[str, float]:
-    polar = held.airline_negative | held.airline_positive
-    return rounded(
-        {
-            "negative_auc": auc(held.airline_negative, head.frustrated(held.airline)),
-            "negative_ap": average_precision(held.airline_negative, head.frustrated(held.airline)),
-            "sentiment_auc": auc(held.airline_positive[polar], head.polarity(held.airline[polar])),
-        }
-    )
-
-
-def _challenge_numbers(head: WordingHead, held: Measured) -> dict[str, float]:
-    scores, frustrated = head.frustrated(held.challenge), held.challenge_frustrated
-    lifted = scores > head.prior
-    found = {"recall_over_prior": float(lifted[frustrated].mean()), "false_alarms_over_prior": float(lifted[~frustrated].mean())}
-    return detection(frustrated, scores) | rounded(found)
-
-
-def tfidf_baseline(
-    train_sentences: Sequence[Sentence], held_sentences: Sequence[Sentence], tweets: Sequence[tuple[str, str]]
-) -> dict[str, float]:
-    """Word and word-pair TF-IDF with logistic regression on the spoken copies, measured like the head."""
-    texts = [spoken(each.text) for each in train_sentences]
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(C=2.0, max_iter=1000))
-    model.fit(texts, [each.frustrated for each in train_sentences])
-    scores = model.predict_proba([spoken(each.text) for each in held_sentences])[:, 1]
-    tweeted = model.predict_proba([spoken(text) for text, _ in tweets])[:, 1]
-    numbers = detection(np.array([each.frustrated for each in held_sentences]), scores)
-    return numbers | rounded({"airline_negative_auc": auc(np.array([label == "negative" for _, label in tweets]), tweeted)})
-
-
-def description(head: WordingHead, metrics: dict[str, Any]) -> dict[str, Any]:
-    """The JSON beside the tensors. `temperature` is 1: a logistic regression fitted by log loss is calibrated as it is (see ECE)."""
+def description(recipe: Recipe, prior: float, temperature: float, metrics: dict[str, Any]) -> dict[str, Any]:
+    """The JSON beside the tensors."""
+    encoder = resolver.locate("minilm") / "model.safetensors"
     return {
-        "name": NAME,
-        "encoder": "all-MiniLM-L6-v2",
-        "features": ["sentence embedding", *(f"vader {key}" for key in VADER_KEYS)],
-        "classes": ["frustration", "sentiment"],
+        "name": HEAD,
+        "encoder": f"all-MiniLM-L6-v2@sha256:{resolver.digest(encoder)}",
+        "features": [f"mean token state of the encoder with adapters of rank {recipe.rank}"],
+        "classes": list(ROWS),
         "license": "Apache-2.0",
         "commercial_use": True,
         "data": ["GoEmotions train (Apache-2.0)", "training/phrases.csv (ours, Apache-2.0)"],
         "languages": ["en"],
-        "priors": {"frustration": round(head.prior, 6)},
-        "temperature": 1.0,
-        "strengths": {"frustration": head.frustration.strength, "sentiment": head.sentiment.strength},
+        "priors": {"frustration": round(prior, 6)},
+        "temperature": round(temperature, 4),
         "metrics": metrics,
         "created_by": "python -m training.wording",
     }
 
 
-def tensors(head: WordingHead) -> dict[str, FloatArray]:
-    held = {
-        "weight": np.stack([head.frustration.weight, head.sentiment.weight]),
-        "bias": np.array([head.frustration.bias, head.sentiment.bias]),
-        "feature_mean": head.mean,
-        "feature_std": head.std,
+def prior(comments: Sequence[Sentence], phrases: Sequence[Sentence], recipe: Recipe) -> float:
+    """Share of frustrated texts in an epoch."""
+    return float(np.mean(frustrated([*comments, *list(phrases) * recipe.phrase_copies])))
+
+
+def frustrated(sentences: Sequence[Sentence]) -> Mask:
+    return np.array([each.frustrated for each in sentences])
+
+
+def detection(positive: Mask, scores: Doubles) -> dict[str, float]:
+    """How well `scores` find the positive texts, and how far they are from probabilities."""
+    return rounded({"ap": average_precision(positive, scores), "auc": auc(positive, scores), "ece": ece(positive, scores)})
+
+
+def measure(head: TunedHead, scored: Sequence[Scored], folder: Path) -> dict[str, Any]:
+    """Every number of the card."""
+    by_name = {each.held.name: each for each in scored}
+    return {
+        **{name: {each.held.name: detection(each.held.positive, each.scores[name]) for each in scored} for name in (TUNED, TFIDF, FROZEN)},
+        "sentiment, positive against negative": {name: _sentiment(head, by_name[name]) for name in (DEV_WRITTEN, DEV_SPOKEN, AIRLINE)},
+        "average precision on goemotions dev, 95 % of 1,000 resamples": _intervals(by_name[DEV_SPOKEN]),
+        "trained on the airline tweets themselves, TF-IDF + LR, five folds": rounded({"auc": airline_ceiling(folder)}),
+        "every fourth multiwoz turn with what was said before it": _context(head, folder),
+        "call challenge list by kind": _kinds(by_name[CHALLENGE_LIST], head.prior),
+        "sentences": probed(head),
     }
-    return {key: value.astype(np.float32) for key, value in held.items()}
+
+
+def _sentiment(head: TunedHead, scored: Scored) -> dict[str, float]:
+    polar = np.abs(scored.held.polarity) == 1
+    return rounded({"auc": auc(scored.held.polarity[polar] == 1, head.polarity(scored.held.texts)[polar])})
+
+
+def _intervals(scored: Scored) -> dict[str, dict[str, float]]:
+    """Of the head and of its lead over each baseline, over the same resampled comments."""
+    random, positive = np.random.default_rng(0), scored.held.positive
+    drawn = [random.integers(len(positive), size=len(positive)) for _ in range(RESAMPLES)]
+    found = {name: np.array([average_precision(positive[rows], scores[rows]) for rows in drawn]) for name, scores in scored.scores.items()}
+    samples = {TUNED: found[TUNED], **{f"lead over {name}": found[TUNED] - found[name] for name in (TFIDF, FROZEN)}}
+    return {name: rounded(dict(zip(("low", "high"), np.percentile(each, (2.5, 97.5)), strict=True))) for name, each in samples.items()}
+
+
+def _context(head: TunedHead, folder: Path) -> dict[str, dict[str, float]]:
+    """The turn alone, and with one and with two turns before it, of both parties, read as one text; of every fourth turn, for time."""
+    turns = read_multiwoz(folder / "satisfaction" / "MWOZ.txt")[::4]
+    dissatisfied = np.array([turn.satisfaction <= DISSATISFIED for turn in turns])
+    return {
+        f"{count} turns before": detection(
+            dissatisfied, head.frustrated([" ".join([*(turn.before[-count:] if count else ()), turn.text]) for turn in turns])
+        )
+        for count in (0, 1, 2)
+    }
+
+
+def _kinds(scored: Scored, prior: float) -> dict[str, dict[str, float]]:
+    """Share of lines over the prior, which is where the fusion starts to count them: wanted of the frustrated, unwanted of the rest."""
+    lines, scores = read_challenge(CHALLENGE), scored.scores[TUNED]
+    found: dict[str, dict[str, float]] = {}
+    for kind, wanted in sorted({(line.kind, line.frustrated) for line in lines}):
+        chosen = np.array([line.kind == kind and line.frustrated == wanted for line in lines])
+        row = {"lines": float(chosen.sum()), "over_prior": float(np.mean(scores[chosen] > prior)), "mean": float(scores[chosen].mean())}
+        found[f"{kind}, {'frustrated' if wanted else 'not frustrated'}"] = rounded(row)
+    return found
+
+
+def probed(head: TunedHead) -> dict[str, dict[str, float]]:
+    """The scores of sentences that anyone would try first."""
+    scored = zip(PROBES, head.frustrated(PROBES), head.polarity(PROBES), strict=True)
+    return {text: rounded({"frustration": float(share), "sentiment": float(polarity)}) for text, share, polarity in scored}
+
+
+def _sigmoid(logits: FloatArray) -> Doubles:
+    return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
 
 
 def show(title: str, table: Mapping[str, Any]) -> None:
+    rows = table if all(isinstance(value, dict) for value in table.values()) else {"": table}
     print(title)
-    for name, value in table.items():
-        cells = value if isinstance(value, dict) else {name: value}
-        print(f"  {name:28}" + "  ".join(f"{key} {number:.3f}" for key, number in cells.items()), flush=True)
+    for name, cells in rows.items():
+        print(f"  {name:44}" + "  ".join(f"{key} {number:.3f}" for key, number in cells.items()), flush=True)
+
+
+def write_measured(weights: Path, text: Path) -> None:
+    """Measure the head in `weights`, print it, and put the numbers in its card."""
+    metrics = measure(TunedHead.load(weights), held_out_scores(text, weights), text)
+    for title, table in metrics.items():
+        show(title, table)
+    path = weights / f"{HEAD}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": metrics}, indent=2, ensure_ascii=False) + "\n")
+
+
+def train(text: Path, weights: Path, limit: int | None, recipe: Recipe) -> None:
+    comments = read_goemotions(text / "goemotions", "train")[:limit]
+    phrases = read_phrases(PHRASES)
+    model = trained(comments, phrases, goemotions_labels(text / "goemotions"), recipe)
+    card = description(recipe, prior(comments, phrases, recipe), temperature(model, comments), {})
+    save_head(HEAD, tensors(model), card, weights)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, default=None, help="train on the first N comments only (a quick trial: nothing is written)")
-    limit = parser.parse_args().limit
-    folder = data_folder() / "text"
-    embedder = Embedder(engine_class("sentence", "minilm")(Config()))
-    held = read_measured(folder, embedder)
-    comments = read_goemotions(folder / "goemotions", "train")[:limit]
-    phrases = read_phrases(PHRASES)
-    plain = examples(comments, [1.0] * len(comments), embedder)
-    own = examples(phrases, [PHRASE_WEIGHT] * len(phrases), embedder)
-    metrics: dict[str, Any] = {"tf-idf baseline, goemotions dev, spoken": _baseline(folder, comments)}
-    _, metrics["without call phrases"] = _trained(plain, held)
-    head, metrics["shipped"] = _trained(joined(plain, own), held)
-    metrics["sentences"] = probed(head, embedder)
-    for title, table in metrics.items():
-        show(title, table)
-    if limit is None:
-        save_head(NAME, tensors(head), description(head, metrics))
-
-
-def _baseline(folder: Path, comments: Sequence[Sentence]) -> dict[str, float]:
-    return tfidf_baseline(comments, read_goemotions(folder / "goemotions", "dev"), read_airline(folder / "airline" / "train.csv"))
-
-
-def _trained(data: Examples, held: Measured) -> tuple[WordingHead, dict[str, dict[str, float]]]:
-    head = train(data)
-    print(f"prior {head.prior:.3f}, C {head.frustration.strength} and {head.sentiment.strength}", flush=True)
-    return head, measure(head, held)
-
-
-def probed(head: WordingHead, embedder: Embedder) -> dict[str, dict[str, float]]:
-    """The scores of sentences that anyone would try first."""
-    features = embedder.features(PROBES, "probes")
-    scored = zip(PROBES, head.frustrated(features), head.polarity(features), strict=True)
-    return {text: rounded({"frustration": float(frustrated), "sentiment": float(polarity)}) for text, frustrated, polarity in scored}
+    parser.add_argument("--limit", type=int, default=None, help="train on the first N comments only (a quick trial: nothing is kept)")
+    parser.add_argument("--measure", action="store_true", help="train nothing, measure what is shipped")
+    options = parser.parse_args()
+    text = data_folder() / "text"
+    with tempfile.TemporaryDirectory() as aside:
+        weights = WEIGHTS if options.limit is None else Path(aside)
+        if not options.measure:
+            train(text, weights, options.limit, Recipe())
+        write_measured(weights, text)
 
 
 if __name__ == "__main__":

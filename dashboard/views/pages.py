@@ -36,7 +36,6 @@ PACKAGES = (
     "transformers",
     "scikit-learn",
     "swift-f0",
-    "vaderSentiment",
     "av",
     "soundfile",
 )

@@ -13,16 +13,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from analysis.engines.wording_head import ADAPTER
 from analysis.errors import AnalysisError
 from analysis.heads import WEIGHTS, load_head
+from analysis.resolver import SETS
 from analysis.values import EMOTIONS
 from training.corpus import TONE_CLASSES
-from training.sentences import VADER_KEYS
 
 TONE_HEADS = {"tone-whisper-base": 512, "tone-whisper-tiny.en": 384}
 HEADS = (*TONE_HEADS, "wording-minilm")
+ADAPTED = 6 * 6
+"""Six linear layers in each of MiniLM's six blocks."""
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "models"
-MAX_BYTES = 200_000
+MAX_BYTES = {"tone": 200_000, "wording": 3_000_000}
 
 
 def description(stem: str) -> dict[str, Any]:
@@ -39,7 +42,7 @@ def test_exactly_the_known_heads_are_shipped() -> None:
 def test_digest_is_that_of_the_tensor_file(stem: str) -> None:
     content = (WEIGHTS / f"{stem}.safetensors").read_bytes()
     assert description(stem)["digest"] == "sha256:" + hashlib.sha256(content).hexdigest()
-    assert len(content) < MAX_BYTES
+    assert len(content) < MAX_BYTES[stem.partition("-")[0]]
 
 
 @pytest.mark.parametrize("stem", HEADS)
@@ -144,15 +147,18 @@ def test_tone_tensors_fit_their_encoder(stem: str, width: int) -> None:
 @pytest.mark.parametrize("stem", HEADS)
 def test_tensors_are_finite_and_scales_positive(stem: str) -> None:
     tensors = load_file(WEIGHTS / f"{stem}.safetensors")
-    assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in tensors.values())
+    assert all(value.dtype == (np.float16 if key.startswith(ADAPTER) else np.float32) for key, value in tensors.items())
+    assert all(np.isfinite(value).all() for value in tensors.values())
     assert (tensors["feature_std"] > 0).all()
     assert np.abs(tensors["weight"]).max() > 1e-3
 
 
-def test_wording_tensors_fit_minilm_and_the_lexicon() -> None:
+def test_wording_tensors_fit_minilm() -> None:
     tensors = load_file(WEIGHTS / "wording-minilm.safetensors")
-    assert tensors["weight"].shape == (2, 384 + len(VADER_KEYS))
+    assert tensors["weight"].shape == (2, 384)
+    assert sum(key.startswith(ADAPTER) for key in tensors) == 2 * ADAPTED
     assert description("wording-minilm")["classes"] == ["frustration", "sentiment"]
+    assert description("wording-minilm")["encoder"] == "all-MiniLM-L6-v2@sha256:" + str(SETS["minilm"].files[0].sha256)
 
 
 @pytest.mark.parametrize("stem", HEADS)

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
+from safetensors.numpy import load_file
+from transformers import BertConfig, BertModel
 
-from analysis.config import Config
-from analysis.engines.minilm import MiniLMEncoder
-from analysis.engines.wording_head import MiniLMHeadWordingModel
-from analysis.steps import wording
-from analysis.values import Cast, CustomerVoice, Party, Role, RoleSource, Scoring, ScoringMode, Transcript, Utterance, Wording
+from analysis.config import Config, WordingConfig
+from analysis.engines.wording_head import ADAPTER, HEAD, EncoderHeadWordingModel, PooledEncoder
+from analysis.errors import AnalysisError
+from analysis.heads import WEIGHTS, save_head
+from analysis.steps import fuse, wording
+from analysis.values import (
+    Abstention,
+    Cast,
+    CustomerVoice,
+    Frustration,
+    Party,
+    Role,
+    RoleSource,
+    Scoring,
+    ScoringMode,
+    Transcript,
+    Utterance,
+    Wording,
+)
+from tests.analysis.test_text_classification import SHAPE, VOCABULARY, made_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 AGENT = Role(0, Party.AGENT, 1.0, RoleSource.MANUAL)
 CUSTOMER = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
@@ -81,43 +102,87 @@ def test_other_languages_and_empty_texts_are_left_out() -> None:
     assert score(said, ScoringMode.FULL)[1] == ["It broke."]
 
 
-@pytest.fixture(scope="module")
-def sentences() -> MiniLMEncoder:
-    return MiniLMEncoder(Config())
+def test_a_customer_in_an_unknown_language_is_not_scored_and_the_reason_is_given() -> None:
+    said = (utterance(0, 1, "Esto no funciona y nadie me ayuda.", "es"), utterance(1, 1, "Then in English, it broke again.", "en"))
+    customer = CustomerVoice(CUSTOMER, 0.8, said)
+    scoring = Scoring(ScoringMode.FULL, None)
+    scores = wording.score(Cast((CUSTOMER,), customer), Transcript(said, "es"), model=ScriptedWording(), scoring=scoring)
+    parts = fuse.Parts(plain={}, tone={}, wording=scores, signs=(), priors=fuse.Priors(None, 0.2))
+    spanish, english = fuse.moments(said, Cast((CUSTOMER,), customer), parts=parts, scoring=scoring, config=Config())
+    assert spanish.wording is None
+    assert spanish.frustration == Frustration(None, Abstention.LANGUAGE_UNSUPPORTED, None)
+    assert english.frustration is not None
+    assert english.frustration.probability is not None
 
 
 @pytest.fixture(scope="module")
-def model(sentences: MiniLMEncoder) -> MiniLMHeadWordingModel:
-    return MiniLMHeadWordingModel(Config(), sentences)
+def model() -> EncoderHeadWordingModel:
+    return EncoderHeadWordingModel(Config())
 
 
-def test_embeddings_are_unit_length_and_do_not_depend_on_their_batch(sentences: MiniLMEncoder) -> None:
-    together = sentences.encode([*CALM, *UPSET, "word " * 200])
-    assert together.shape == (len(CALM) + len(UPSET) + 1, 384)
-    assert np.linalg.norm(together, axis=1) == pytest.approx(1.0, abs=1e-5)
-    assert np.abs(together[0] - sentences.encode([CALM[0]])[0]).max() < 1e-5
-    assert sentences.encode([]).shape == (0, 384)
-
-
-def test_embeddings_put_like_meanings_together(sentences: MiniLMEncoder) -> None:
-    broken, faulty, weather = sentences.encode(["My phone is broken.", "The telephone does not work.", "It will rain tomorrow."])
-    assert broken @ faulty > broken @ weather + 0.3
-
-
-def test_upset_words_score_above_calm_ones(model: MiniLMHeadWordingModel) -> None:
+def test_upset_words_score_above_calm_ones(model: EncoderHeadWordingModel) -> None:
     calm, upset = model.score(CALM), model.score(UPSET)
-    assert max(each.frustration for each in calm) < 0.2
+    assert max(each.frustration for each in calm) < model.frustration_prior
     assert min(each.frustration for each in upset) > 0.5
     assert max(each.sentiment for each in upset) < -0.3
     assert model.score(["Thank you so much, that is wonderful!"])[0].sentiment > 0.5
 
 
-def test_the_same_words_score_the_same_in_any_company(model: MiniLMHeadWordingModel) -> None:
-    alone, among = model.score([ANGRY])[0], model.score([*CALM, ANGRY])[-1]
+def test_the_same_words_score_the_same_in_any_company(model: EncoderHeadWordingModel) -> None:
+    alone, among = model.score([ANGRY])[0], model.score([*CALM, ANGRY, "word " * 200])[len(CALM)]
     assert alone.frustration == pytest.approx(among.frustration, abs=2e-4)
     assert model.score([]) == []
 
 
-def test_the_model_tells_what_it_is_made_of(model: MiniLMHeadWordingModel) -> None:
-    assert model.name.count("@sha256:") == 3, "tensors, card, sentences"
+def test_the_model_tells_what_it_is_made_of(model: EncoderHeadWordingModel) -> None:
+    assert model.name.count("@sha256:") == 3, "tensors, card, encoder"
     assert "en" in model.languages
+
+
+def test_the_adapters_are_put_to_use(model: EncoderHeadWordingModel, tmp_path: Path) -> None:
+    without = {key: value for key, value in load_file(WEIGHTS / f"{HEAD}.safetensors").items() if not key.startswith(ADAPTER)}
+    save_head(HEAD, without, json.loads((WEIGHTS / f"{HEAD}.json").read_text()), tmp_path)
+    plain = EncoderHeadWordingModel(Config(), tmp_path)
+    assert max(abs(a.frustration - b.frustration) for a, b in zip(plain.score(UPSET), model.score(UPSET), strict=True)) > 0.1
+
+
+def test_a_head_and_an_encoder_of_ones_own_must_fit_each_other(tmp_path: Path) -> None:
+    encoder = made_encoder(tmp_path / "encoder")
+    stem = made_head(tmp_path / "wording-own", PooledEncoder(encoder))
+    own = WordingConfig(head=str(stem), encoder=str(encoder))
+    model = EncoderHeadWordingModel(replace(Config(), wording=own))
+    assert model.languages == {"de", "en"}
+    assert model.frustration_prior == 0.3
+    assert 0.0 < model.score(["das geht so nicht"])[0].frustration < 1.0
+    for given in (replace(own, encoder=""), replace(own, head="")):
+        with pytest.raises(AnalysisError, match=r"trained on an encoder with the digest sha256:.* the one given has sha256:"):
+            EncoderHeadWordingModel(replace(Config(), wording=given))
+
+
+def test_a_folder_without_an_encoder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="holds no sentence encoder"):
+        PooledEncoder(tmp_path)
+
+
+def made_encoder(folder: Path) -> Path:
+    """A tiny BERT with random weights."""
+    made_tokenizer(folder)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(VOCABULARY), **SHAPE)).save_pretrained(folder)
+    return folder
+
+
+def made_head(stem: Path, encoder: PooledEncoder) -> Path:
+    width, random = encoder.width, np.random.default_rng(0)
+    tensors = {
+        "weight": random.normal(size=(2, width)),
+        "bias": np.zeros(2),
+        "feature_mean": np.zeros(width),
+        "feature_std": np.ones(width),
+        f"{ADAPTER}encoder.layer.0.attention.self.query.a": random.normal(size=(2, width)),
+        f"{ADAPTER}encoder.layer.0.attention.self.query.b": random.normal(size=(width, 2)),
+    }
+    changes = {"name": stem.name, "encoder": f"own@{encoder.digest}", "languages": ["de", "en"], "priors": {"frustration": 0.3}}
+    card = json.loads((WEIGHTS / f"{HEAD}.json").read_text()) | changes
+    save_head(stem.name, {key: value.astype(np.float32) for key, value in tensors.items()}, card, stem.parent)
+    return stem
