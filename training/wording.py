@@ -219,15 +219,18 @@ def train(text: Path, weights: Path, limit: int | None, recipe: Recipe) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, default=None, help="train on the first N comments only (a quick trial: nothing is kept)")
+    parser.add_argument("--limit", type=int, default=None, help="try the first N comments only: nothing is kept, the probes are shown")
     parser.add_argument("--measure", action="store_true", help="train nothing, measure what is shipped")
     options = parser.parse_args()
     text = data_folder() / "text"
-    with tempfile.TemporaryDirectory() as aside:
-        weights = WEIGHTS if options.limit is None else Path(aside)
-        if not options.measure:
-            train(text, weights, options.limit, Recipe())
-        write_measured(weights, text)
+    if options.limit is not None:
+        with tempfile.TemporaryDirectory() as aside:
+            train(text, Path(aside), options.limit, Recipe())
+            show("sentences", probed(TunedHead.load(Path(aside))))
+        return
+    if not options.measure:
+        train(text, WEIGHTS, None, Recipe())
+    write_measured(WEIGHTS, text)
 
 
 if __name__ == "__main__":
