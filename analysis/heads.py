@@ -23,9 +23,10 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from scipy.special import softmax
@@ -35,11 +36,10 @@ from analysis.errors import AnalysisError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from analysis.values import FloatArray
 
 T = TypeVar("T")
+Doubles: TypeAlias = NDArray[np.float64]
 
 WEIGHTS = Path(__file__).parent / "weights"
 BASELINE_PRIOR_S = 15.0
@@ -85,36 +85,50 @@ class LinearHead:
         """The name with the digests of everything that a score rests on: tensors and card."""
         return f"{self.card.name}@{self.card.digest}+card@{self.card.scoring_digest}"
 
+    @property
+    def width(self) -> int:
+        """How many features it takes."""
+        return int(self.tensors["feature_mean"].shape[0])
+
     def standardised(self, features: FloatArray) -> FloatArray:
         """Features of shape [n, d] on the scale the head was trained on."""
         scaled: FloatArray = (features - self.tensors["feature_mean"]) / self.tensors["feature_std"]
         return scaled
 
-    def logits(self, features: FloatArray) -> NDArray[np.float64]:
+    def logits(self, features: FloatArray) -> Doubles:
         """Calibrated logits of shape [n, k] for features of shape [n, d]."""
         raw = self.standardised(features).astype(np.float64) @ self.tensors["weight"].T.astype(np.float64) + self.tensors["bias"]
         return np.asarray(raw / self.card.temperature, np.float64)
 
-    def follow(self, features: FloatArray, seconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """One caller's utterances in order → calibrated logits [n, k] and logits of the declared arousal proxy [n].
+    def follow(self, features: FloatArray, seconds: Doubles) -> tuple[Doubles, Doubles]:
+        """One caller's utterances in order → calibrated logits [n, k] and arousal (a declared proxy) [n], against the caller so far.
 
-        Each utterance is measured against the mean of this caller's earlier ones, weighted by seconds and by how little anger was heard in
-        them, and shrunk to that of all speakers until it rests on `BASELINE_PRIOR_S`. The rows are linear, so the mean is kept of what they
-        give, not of the features.
+        The rows are linear, so the caller's mean is kept of what they give, not of the features.
         """
         weight = np.vstack([self.tensors["weight"], self.tensors["arousal_weight"]]).astype(np.float64)
         bias = np.append(self.tensors["bias"], self.tensors["arousal_bias"]).astype(np.float64)
-        plain = self.standardised(features).astype(np.float64) @ weight.T
         scale = np.append(np.full(len(self.card.classes), self.card.temperature), 1.0)
-        anger = self.card.classes.index("anger")
-        followed = np.empty_like(plain)
-        earlier, heard_s = np.zeros(plain.shape[1]), 0.0
-        for number, (row, length) in enumerate(zip(plain, seconds, strict=True)):
-            followed[number] = (row - earlier / (heard_s + BASELINE_PRIOR_S) + bias) / scale
-            calm_s = float(length * (1.0 - softmax(followed[number, :-1])[anger]))
-            earlier += calm_s * row
-            heard_s += calm_s
+        rows = self.standardised(features).astype(np.float64) @ weight.T
+        followed = against_caller(
+            rows / scale, bias / scale, seconds, classes=len(self.card.classes), anger=self.card.classes.index("anger")
+        )
         return followed[:, :-1], followed[:, -1]
+
+
+def against_caller(rows: Doubles, bias: Doubles, seconds: Doubles, *, classes: int, anger: int) -> Doubles:
+    """What linear rows say of one caller's utterances in order, shape [n, k], each less the mean of the utterances before it.
+
+    The mean is weighted by seconds and by how little anger was heard, so that a caller who stays angry does not become their own measure,
+    and it is shrunk to 0, the mean of all speakers, until it rests on `BASELINE_PRIOR_S`. The first `classes` columns are logits.
+    """
+    followed = np.empty_like(rows)
+    earlier, heard_s = np.zeros(rows.shape[1]), 0.0
+    for number, (row, length) in enumerate(zip(rows, seconds, strict=True)):
+        followed[number] = row - earlier / (heard_s + BASELINE_PRIOR_S) + bias
+        calm_s = float(length * (1.0 - softmax(followed[number, :classes])[anger]))
+        earlier += calm_s * row
+        heard_s += calm_s
+    return followed
 
 
 def has_head(stem: str, folder: Path = WEIGHTS) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from training.metrics import Doubles, Labels, Mask
 
 MAX_ITERATIONS = 200
-TOLERANCE = 1e-6
+TOLERANCE = 1e-5
 LABEL_SMOOTHING = 0.05
 """Share of a label that is spread over the classes its corpus holds: actors' labels are no rater votes (Szegedy et al. 2016)."""
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -18,10 +18,10 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens, merge_punctuations
 
 from analysis import resolver
-from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
 from analysis.errors import AnalysisError
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word
+from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,10 +18,10 @@ from whisper.timing import WordTiming, find_alignment, merge_punctuations
 from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from analysis import resolver
-from analysis.whisper_encoder import middle_layers
 from analysis.errors import AnalysisError
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word
+from analysis.whisper_encoder import middle_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit, softmax
 
+from analysis.errors import AnalysisError
 from analysis.heads import WEIGHTS, load_head
 from analysis.values import Tone
 
@@ -21,7 +22,7 @@ DIGITS = 4
 
 
 class EncoderHeadToneModel:
-    """Class probabilities by softmax over the calibrated logits, arousal by a logistic row of its own; each relative to the caller so far."""
+    """Class probabilities by softmax over calibrated logits, arousal by a logistic row of its own; all against the caller so far."""
 
     def __init__(self, _: Config, encoder: str, folder: Path = WEIGHTS) -> None:
         self._head = load_head(f"tone-{encoder}", folder)
@@ -49,6 +50,9 @@ class EncoderHeadToneModel:
         if not voice.utterances:
             return []
         features = np.stack([_features(utterance) for utterance in voice.utterances])
+        if features.shape[1] != self._head.width:
+            message = f"{self._head.card.name} takes {self._head.width} features of an utterance, its frames give {features.shape[1]}"
+            raise AnalysisError(f"{message}; train it again (python -m training.tone)", permanent=True)
         seconds = np.array([utterance.span.seconds for utterance in voice.utterances])
         logits, arousal = self._head.follow(features, seconds)
         shares = softmax(logits[:, self._order], axis=1)

@@ -8,8 +8,8 @@ import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from analysis import resolver
-from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
 from analysis.values import SAMPLE_RATE
+from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
