@@ -422,6 +422,8 @@ class Quote:
     text: str
     probability: float | None
     contributions: Contributions | None
+    disagreement: float | None = None
+    """As in `Moment`."""
 
 
 @dataclass(frozen=True, slots=True)
