@@ -20,7 +20,7 @@ from analysis.resolver import SETS
 from analysis.values import EMOTIONS
 from training.corpus import TONE_CLASSES
 
-TONE_HEADS = {"tone-whisper-base": 512, "tone-whisper-tiny.en": 384}
+TONE_HEADS = {"tone-whisper-base": 1024, "tone-whisper-tiny.en": 768}
 HEADS = (*TONE_HEADS, "wording-minilm")
 ADAPTED = 6 * 6
 """Six linear layers in each of MiniLM's six blocks."""
