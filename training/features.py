@@ -114,9 +114,10 @@ class WindowAudio:
 
     def build(self, window: PackedWindow, number: int) -> Joined:
         rng = np.random.default_rng([SEEDS[self._copy], number])
-        return join(COPIES[self._copy]([self._piece(index) for index in window.clips], rng, self._voices))
+        return join(COPIES[self._copy]([self.piece(index) for index in window.clips], rng, self._voices))
 
-    def _piece(self, index: int) -> FloatArray:
+    def piece(self, index: int) -> FloatArray:
+        """The speech of one clip as recorded, shape [n]."""
         span = self._usable.spans[index]
         samples = read_clip(self._folder / self._usable.clips[index].path)
         return samples[round(span.start * SAMPLE_RATE) : round(span.end * SAMPLE_RATE)]
@@ -238,8 +239,14 @@ def main() -> None:
     for weights in arguments.weights:
         encoder = WhisperWindowEncoder(weights)
         for source, copy in itertools.product(sources, arguments.copies):
-            cache = open_cache(source.usable, encoder.encoder, copy, source.root)
-            fill(cache, WindowAudio(source.usable, source.folder, copy, voices), encoder)
+            fill_copy(source, copy, voices, encoder)
+
+
+def fill_copy(source: Source, copy: str, voices: Sequence[FloatArray], encoder: WindowEncoder) -> FeatureCache:
+    """Encode what is missing of one copy of a source."""
+    cache = open_cache(source.usable, encoder.encoder, copy, source.root)
+    fill(cache, WindowAudio(source.usable, source.folder, copy, voices), encoder)
+    return cache
 
 
 if __name__ == "__main__":

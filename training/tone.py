@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from training.metrics import Doubles, Labels, Mask
     from training.tone_data import Table
 
-PENALTIES = (0.03, 0.01, 0.003)
+PENALTIES = (0.1, 0.03, 0.01)
 """L2 penalties that are tried on held-out training speakers, strongest first so that each fit starts from the one before."""
 AROUSAL_PENALTY = 0.03
 UNACTED_WEIGHT = 0.2

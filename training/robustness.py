@@ -1,0 +1,110 @@
+"""Whether decisions stand when the recording changes: checks and pass marks after audeering's test suite (arXiv 2312.06270).
+
+Four classes (anger, happiness, neutral, sadness) of RAVDESS, heads of other speakers, every caller in one random order, clean and changed.
+`python -m training.robustness` fills the cache; it can be stopped and goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.engines.window_encoder import WhisperWindowEncoder
+from training.corpus import CACHE, TONE_CLASSES, UsableClips
+from training.features import Source, babble_voices, fill_copy, load_pooled, open_cache, open_sources
+from training.metrics import uar
+from training.perturbations import PERTURBATIONS
+from training.tone_data import Rows, ToneData
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from training.metrics import Labels
+    from training.tone import Fold
+
+CORPUS = "ravdess"
+CLASSES = ("anger", "happiness", "neutral", "sadness")
+COLUMNS = [TONE_CLASSES.index(name) for name in CLASSES]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a perturbed copy must reach; None asks nothing."""
+
+    uar_change: float | None
+    unchanged: float
+
+
+NOISE, PHONE, ROOM, TILT, SMALL = Marks(-0.05, 0.9), Marks(-0.05, 0.5), Marks(None, 0.8), Marks(-0.02, 0.8), Marks(None, 0.95)
+MARKS: Mapping[str, Marks] = {
+    "babble 20 dB": NOISE,
+    "street 20 dB": NOISE,
+    "hum 20 dB": NOISE,
+    "white 20 dB": NOISE,
+    "phone": PHONE,
+    "room": ROOM,
+    "tilt up": TILT,
+    "tilt down": TILT,
+}
+"""Every other perturbation is a small change."""
+
+
+def source_of(acted: Source) -> Source:
+    """The clips of the four classes, with a cache of their own."""
+    chosen = [i for i, clip in enumerate(acted.usable.clips) if clip.corpus == CORPUS and clip.tone in CLASSES]
+    usable = UsableClips(tuple(acted.usable.clips[i] for i in chosen), tuple(acted.usable.spans[i] for i in chosen), 0, 0)
+    return Source("robustness", usable, acted.folder, CACHE / "robustness")
+
+
+def load(source: Source, encoder: str, copy: str) -> ToneData:
+    """Cached features of one copy. Raises FileNotFoundError where the cache is not filled."""
+    cache = open_cache(source.usable, encoder, copy, source.root)
+    if cache.missing():
+        raise FileNotFoundError(f"{cache.folder} is not complete: run python -m training.robustness")
+    clips = source.usable.clips
+    rows = Rows(clips, (copy,) * len(clips), np.array([span.seconds for span in source.usable.spans]))
+    return ToneData(rows, load_pooled(cache, len(clips)))
+
+
+def decisions(data: ToneData, folds: Sequence[Fold]) -> Labels:
+    """The likeliest of the four classes for every clip, by the head that was not trained on its speaker."""
+    found = np.full(len(data), -1)
+    for fold in folds:
+        own = np.isin(data.rows.speakers, sorted(set(fold.held.rows.speakers)))
+        heard = fold.head.hear(data.where(own), np.random.default_rng(0), 1)
+        found[own] = heard.logits[:, COLUMNS].argmax(axis=1)
+    return found
+
+
+def table(source: Source, encoder: str, folds: Sequence[Fold]) -> dict[str, dict[str, float]]:
+    """UAR, its change, share of unchanged decisions, and how many of the copy's checks fail."""
+    clean = load(source, encoder, "clean")
+    labels = np.array([CLASSES.index(clip.tone) for clip in clean.rows.clips])
+    before = decisions(clean, folds)
+    found = {"clean": {"uar": uar(labels, before)}}
+    for name in PERTURBATIONS:
+        after = decisions(load(source, encoder, f"robust: {name}"), folds)
+        change, unchanged = uar(labels, after) - uar(labels, before), float((after == before).mean())
+        marks = MARKS.get(name, SMALL)
+        failed = (marks.uar_change is not None and change < marks.uar_change) + (unchanged < marks.unchanged)
+        found[name] = {
+            "uar": uar(labels, after),
+            "uar_change": change,
+            "unchanged": unchanged,
+            "checks": 1.0 + (marks.uar_change is not None),
+            "failed": float(failed),
+        }
+    return found
+
+
+def main() -> None:
+    sources = open_sources()
+    encoder, voices = WhisperWindowEncoder("base"), babble_voices(sources)
+    for copy in ("clean", *(f"robust: {name}" for name in PERTURBATIONS)):
+        fill_copy(source_of(sources[0]), copy, voices, encoder)
+
+
+if __name__ == "__main__":
+    main()
