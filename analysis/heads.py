@@ -3,7 +3,8 @@
 A head is two files of one stem, `tone-<encoder>` or `wording-minilm`:
 
 - `<stem>.safetensors` (float32): `weight` [k, d], `bias` [k], `feature_mean` [d], `feature_std` [d]; the tone head also has
-  `arousal_weight` [d] and `arousal_bias` [1];
+  `arousal_weight` [d] and `arousal_bias` [1], and may have what it needs to refuse music (`music_weight` [d], `music_bias` [1]) and what is
+  unlike its training (`novelty_axes` [m, d], float16, `novelty_scale` [m + 1], `novelty_limit` [1]);
 - `<stem>.json`: `name`, `encoder`, `classes` (the k rows in order), `digest` (`sha256:` of the safetensors file), `license`,
   `commercial_use`, `languages`, `priors` (what share of its training each class was), `temperature`, `metrics`.
 
@@ -32,6 +33,7 @@ from safetensors.numpy import save as save_tensors
 from scipy.special import softmax
 
 from analysis.errors import AnalysisError
+from analysis.values import Abstention
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +115,40 @@ class LinearHead:
             rows / scale, bias / scale, seconds, classes=len(self.card.classes), anger=self.card.classes.index("anger")
         )
         return followed[:, :-1], followed[:, -1]
+
+    def refusals(self, features: FloatArray) -> list[Abstention | None]:
+        """Why the head does not answer for features of shape [n, d], by row: music, or nothing like what it was trained on.
+
+        None where it answers; a head without the tensors of a reason never gives it.
+        """
+        standardised = self.standardised(features)
+        return [
+            Abstention.MUSIC if is_music else Abstention.OUT_OF_DISTRIBUTION if is_novel else None
+            for is_music, is_novel in zip(self._is_music(standardised), self._is_novel(standardised), strict=True)
+        ]
+
+    def _is_music(self, standardised: FloatArray) -> NDArray[np.bool_]:
+        if "music_weight" not in self.tensors:
+            return np.zeros(len(standardised), bool)
+        return np.asarray(standardised @ self.tensors["music_weight"] + self.tensors["music_bias"] > 0.0)
+
+    def _is_novel(self, standardised: FloatArray) -> NDArray[np.bool_]:
+        if "novelty_axes" not in self.tensors:
+            return np.zeros(len(standardised), bool)
+        return np.asarray(
+            novelty(standardised, self.tensors["novelty_axes"], self.tensors["novelty_scale"]) > self.tensors["novelty_limit"]
+        )
+
+
+def novelty(standardised: FloatArray, axes: FloatArray, scale: FloatArray) -> Doubles:
+    """How far features of shape [n, d] lie from all training speech: mean squared deviations, about 1 for training speech, shape [n].
+
+    Half of it is the Mahalanobis distance within the training speech's m leading principal axes (Lee et al. 2018, one class), `axes` of
+    shape [m, d]; the other half the energy outside them. `scale`, shape [m + 1], holds the deviation on each axis, then that of the rest.
+    """
+    within = standardised @ axes.T.astype(np.float32)
+    beyond = np.square(standardised).sum(axis=1) - np.square(within).sum(axis=1)
+    return np.asarray((np.square(within / scale[:-1]).mean(axis=1) + beyond / scale[-1] ** 2) / 2, np.float64)
 
 
 def against_caller(rows: Doubles, bias: Doubles, seconds: Doubles, *, classes: int, anger: int) -> Doubles:
@@ -208,3 +244,10 @@ def _check_shapes(head: LinearHead, file: Path) -> None:
     )
     if not fits:
         raise AnalysisError(f"{file}: its tensors do not fit its {len(head.card.classes)} classes", permanent=True)
+    axes = len(head.tensors.get("novelty_axes", ()))
+    refusing: dict[str, tuple[int, ...]] = {"music_weight": (width,), "music_bias": (1,)}
+    refusing |= {"novelty_axes": (axes, width), "novelty_scale": (axes + 1,), "novelty_limit": (1,)}
+    for group in ("music", "novelty"):
+        own = {key: shape for key, shape in refusing.items() if key.startswith(group)}
+        if not own.keys().isdisjoint(head.tensors) and own != {key: head.tensors[key].shape for key in own.keys() & head.tensors.keys()}:
+            raise AnalysisError(f"{file}: its {group} tensors do not fit its {width} features", permanent=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from analysis.config import TranscribeConfig
     from analysis.ports import ToneModel, WindowEncoder
-    from analysis.values import CustomerVoice, FloatArray, Tone, Utterance, UtteranceAudio
+    from analysis.values import Abstention, CustomerVoice, FloatArray, Tone, Utterance, UtteranceAudio
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class OwnEncoderToneModel:
         self.commercial_use = head.commercial_use
         self.anger_prior = head.anger_prior
 
-    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> list[Tone]:
-        """One tone per utterance of the customer; frames that an utterance already carries are another encoder's and are not used."""
+    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> Sequence[Tone | Abstention]:
+        """What the head says of each utterance of the customer. Frames that it already carries are not used."""
         framed = [each for window in _windows(voice.utterances, self._config) for each in self._framed(window, audio)]
         return self._head.score(replace(voice, utterances=tuple(framed)), audio)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from analysis.values import CustomerVoice, FloatArray, Tone, UtteranceAudio, Word, Wording
+    from analysis.values import Abstention, CustomerVoice, FloatArray, Tone, UtteranceAudio, Word, Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,8 @@ class ToneModel(Engine, Protocol):
         """Share of anger in what the model was trained on: what its probabilities are measured against."""
         ...
 
-    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> list[Tone]:
-        """One tone per utterance of the customer. `audio` reads the sound of these utterances and of no others.
+    def score(self, voice: CustomerVoice, audio: UtteranceAudio) -> Sequence[Tone | Abstention]:
+        """One tone per utterance of the customer, or why the model gives none. `audio` reads these utterances and no others.
 
         Every utterance must carry pooled frames where the model names an encoder.
         """

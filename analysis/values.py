@@ -60,6 +60,8 @@ class Abstention(StrEnum):
     TOO_QUIET = "too_quiet"
     TOO_NOISY = "too_noisy"
     OVERLAP = "overlap"
+    MUSIC = "music"
+    OUT_OF_DISTRIBUTION = "out_of_distribution"
     ROLE_UNSURE = "role_unsure"
     LANGUAGE_UNSUPPORTED = "language_unsupported"
     LOW_ASR_CONFIDENCE = "low_asr_confidence"

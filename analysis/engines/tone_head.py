@@ -9,12 +9,13 @@ from scipy.special import expit, softmax
 
 from analysis.errors import AnalysisError
 from analysis.heads import WEIGHTS, load_head
-from analysis.values import Tone
+from analysis.values import Abstention, Tone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.config import Config
+    from analysis.heads import Doubles
     from analysis.values import CustomerVoice, FloatArray, Utterance, UtteranceAudio
 
 CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
@@ -45,8 +46,11 @@ class EncoderHeadToneModel:
     def commercial_use(self) -> bool:
         return self._head.card.commercial_use
 
-    def score(self, voice: CustomerVoice, _: UtteranceAudio) -> list[Tone]:
-        """One tone per utterance of the customer. Every utterance must carry pooled frames."""
+    def score(self, voice: CustomerVoice, _: UtteranceAudio) -> list[Tone | Abstention]:
+        """One tone per utterance of the customer, or why it is none that the head knows. Every utterance must carry pooled frames.
+
+        What is refused does not count for what the caller sounded like so far.
+        """
         if not voice.utterances:
             return []
         features = np.stack([_features(utterance) for utterance in voice.utterances])
@@ -54,6 +58,12 @@ class EncoderHeadToneModel:
             message = f"{self._head.card.name} takes {self._head.width} features of an utterance, its frames give {features.shape[1]}"
             raise AnalysisError(f"{message}; train it again (python -m training.tone)", permanent=True)
         seconds = np.array([utterance.span.seconds for utterance in voice.utterances])
+        refused = self._head.refusals(features)
+        known = [number for number, reason in enumerate(refused) if reason is None]
+        tones = iter(self._tones(features[known], seconds[known]))
+        return [next(tones) if reason is None else reason for reason in refused]
+
+    def _tones(self, features: FloatArray, seconds: Doubles) -> list[Tone]:
         logits, arousal = self._head.follow(features, seconds)
         shares = softmax(logits[:, self._order], axis=1)
         return [_tone(row, float(level)) for row, level in zip(shares.tolist(), expit(arousal), strict=True)]

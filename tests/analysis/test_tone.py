@@ -192,6 +192,7 @@ def test_the_head_does_the_arithmetic_that_its_file_states(folder: Path) -> None
     logits = (parts["weight"].astype(float) @ scaled + parts["bias"]) / 2.0
     expected = np.exp(logits) / np.exp(logits).sum()
     (found,) = model.score(CustomerVoice(CUSTOMER, 0.8, (said,)), unheard)
+    assert isinstance(found, Tone)
     assert [getattr(found, name) for name in CLASSES] == pytest.approx(expected.tolist(), abs=2e-4)
     assert found.arousal == pytest.approx(1 / (1 + np.exp(-parts["arousal_weight"].astype(float) @ scaled)), abs=1e-4)
 
@@ -204,6 +205,8 @@ def test_classes_sum_to_one_after_rounding_whatever_their_order_in_the_file(tmp_
     models = EncoderHeadToneModel(Config(), ENCODER, tmp_path), EncoderHeadToneModel(Config(), "plain", tmp_path)
     for voice in voices:
         (left,), (right,) = (model.score(voice, unheard) for model in models)
+        assert isinstance(left, Tone)
+        assert isinstance(right, Tone)
         assert sum(getattr(left, name) for name in CLASSES) == pytest.approx(1.0, abs=1e-9)
         assert left.anger == pytest.approx(right.neutral, abs=2e-4)
 
@@ -223,6 +226,98 @@ def test_the_head_hears_each_utterance_against_the_callers_earlier_ones(folder: 
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     for tone_of, row in zip(followed, shares.tolist(), strict=True):
         assert [getattr(tone_of, name) for name in CLASSES] == pytest.approx(row, abs=2e-4)
+
+
+def refusing(limit: float = 2.0) -> dict[str, FloatArray]:
+    """Music is where the first feature is loud; novel is what is far out along the second, or outside both axes."""
+    return {
+        **tensors(),
+        "music_weight": np.eye(WIDTH, dtype=np.float32)[0],
+        "music_bias": np.full(1, -10.0, np.float32),
+        "novelty_axes": np.eye(WIDTH, dtype=np.float16)[[1, 2]],
+        "novelty_scale": np.array([1.0, 2.0, 4.0], np.float32),
+        "novelty_limit": np.full(1, limit, np.float32),
+    }
+
+
+def frames_at(*standardised: float) -> PooledFrames:
+    """What the made head reads as the given features."""
+    features = np.array(standardised, np.float32) * 2.0 + 0.5
+    return PooledFrames(features[: WIDTH // 2], features[WIDTH // 2 :], 100)
+
+
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        ((10.5, 0, 0, 0, 0, 0), Abstention.MUSIC),
+        ((9.5, 0, 0, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
+        ((0, 2.9, 0, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
+        ((0, 2.8, 0, 0, 0, 0), None),
+        ((0, 0, 5.7, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
+        ((0, 0, 5.6, 0, 0, 0), None),
+        ((0, 0, 0, 8.1, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
+        ((0, 0, 0, 7.9, 0, 0), None),
+    ],
+)
+def test_music_and_what_is_unlike_all_training_gets_its_reason(
+    tmp_path: Path, features: tuple[float, ...], reason: Abstention | None
+) -> None:
+    """Half the mean over the axes of (feature / deviation)², and half what lies outside them: over 2 it is novel."""
+    save_head(f"tone-{ENCODER}", refusing(), description(), tmp_path)
+    (found,) = EncoderHeadToneModel(Config(), ENCODER, tmp_path).score(
+        CustomerVoice(CUSTOMER, 0.8, (utterance(1, frames=frames_at(*features)),)), unheard
+    )
+    assert found == reason if reason else isinstance(found, Tone)
+
+
+def test_what_is_refused_does_not_count_for_the_caller_so_far(tmp_path: Path) -> None:
+    save_head(f"tone-{ENCODER}", refusing(), description(), tmp_path)
+    model = EncoderHeadToneModel(Config(), ENCODER, tmp_path)
+    music, strange, first, second = (
+        utterance(number, 9.0, frames=frames_at(*features, 0, 0, 0, 0))
+        for number, features in enumerate([(20.0, 0.0), (0.0, 5.0), (1.0, 1.0), (2.0, -1.0)])
+    )
+    plain = model.score(CustomerVoice(CUSTOMER, 0.8, (first, second)), unheard)
+    found = model.score(CustomerVoice(CUSTOMER, 0.8, (music, first, strange, second)), unheard)
+    assert found == [Abstention.MUSIC, plain[0], Abstention.OUT_OF_DISTRIBUTION, plain[1]]
+    assert model.score(CustomerVoice(CUSTOMER, 0.8, (music,)), unheard) == [Abstention.MUSIC]
+
+
+@pytest.mark.parametrize("kept", ["music", "novelty", "neither"])
+def test_a_head_without_a_reasons_tensors_never_gives_it(tmp_path: Path, kept: str) -> None:
+    parts = {key: value for key, value in refusing().items() if key in tensors() or key.startswith(kept)}
+    save_head(f"tone-{ENCODER}", parts, description(), tmp_path)
+    said = tuple(
+        utterance(number, frames=frames) for number, frames in enumerate([frames_at(99, 0, 0, 0, 0, 0), frames_at(0, 99, 0, 0, 0, 0)])
+    )
+    found = EncoderHeadToneModel(Config(), ENCODER, tmp_path).score(CustomerVoice(CUSTOMER, 0.8, said), unheard)
+    reasons = [each if isinstance(each, Abstention) else None for each in found]
+    assert (
+        reasons
+        == {
+            "music": [Abstention.MUSIC, None],
+            "novelty": [Abstention.OUT_OF_DISTRIBUTION, Abstention.OUT_OF_DISTRIBUTION],
+            "neither": [None, None],
+        }[kept]
+    )
+
+
+def test_the_models_own_refusal_reaches_the_outcome(tmp_path: Path) -> None:
+    save_head(f"tone-{ENCODER}", {**refusing(), "bias": np.zeros(len(CLASSES), np.float32)}, description(commercial_use=True), tmp_path)
+    model = EncoderHeadToneModel(Config(), ENCODER, tmp_path)
+    who = cast(utterance(1, frames=frames_at(20, 0, 0, 0, 0, 0)), utterance(2), utterance(3, 0.3))
+    outcome = tone.score(
+        who,
+        dict.fromkeys((1, 2, 3), CLEAR),
+        recording=UNHEARD,
+        voices=VOICES,
+        model=model,
+        encoder=ENCODER,
+        config=ToneConfig(),
+        scoring=FULL,
+    )
+    assert (outcome[1], outcome[3]) == (Abstention.MUSIC, Abstention.TOO_SHORT)
+    assert isinstance(outcome[2], Tone)
 
 
 def test_the_head_tells_its_licence_encoder_and_digest(folder: Path) -> None:
@@ -254,6 +349,9 @@ def test_tensors_that_are_not_the_cards_are_refused_with_both_digests(folder: Pa
     [
         (tensors(rows=3), description(), "do not fit"),
         ({**tensors(), "feature_std": np.ones(WIDTH + 1, np.float32)}, description(), "do not fit"),
+        ({**refusing(), "music_weight": np.ones(WIDTH + 1, np.float32)}, description(), "music tensors do not fit"),
+        ({**refusing(), "novelty_scale": np.ones(2, np.float32)}, description(), "novelty tensors do not fit"),
+        ({key: value for key, value in refusing().items() if key != "novelty_limit"}, description(), "novelty tensors do not fit"),
         (tensors(), {key: value for key, value in description().items() if key != "license"}, "license"),
     ],
 )
