@@ -4,7 +4,7 @@ A head is two files of one stem, `tone-<encoder>` or `wording-minilm`:
 
 - `<stem>.safetensors` (float32): `weight` [k, d], `bias` [k], `feature_mean` [d], `feature_std` [d]; the tone head also has
   `arousal_weight` [d] and `arousal_bias` [1], and may have what it needs to refuse music (`music_weight` [d], `music_bias` [1]) and what is
-  unlike its training (`novelty_axes` [m, d], float16, `novelty_scale` [m + 1], `novelty_limit` [1]);
+  unlike its training (`novelty_axes` [m, d], float16, `novelty_limit` [1]);
 - `<stem>.json`: `name`, `encoder`, `classes` (the k rows in order), `digest` (`sha256:` of the safetensors file), `license`,
   `commercial_use`, `languages`, `priors` (what share of its training each class was), `temperature`, `metrics`.
 
@@ -135,20 +135,16 @@ class LinearHead:
     def _is_novel(self, standardised: FloatArray) -> NDArray[np.bool_]:
         if "novelty_axes" not in self.tensors:
             return np.zeros(len(standardised), bool)
-        return np.asarray(
-            novelty(standardised, self.tensors["novelty_axes"], self.tensors["novelty_scale"]) > self.tensors["novelty_limit"]
-        )
+        return np.asarray(novelty(standardised, self.tensors["novelty_axes"]) > self.tensors["novelty_limit"])
 
 
-def novelty(standardised: FloatArray, axes: FloatArray, scale: FloatArray) -> Doubles:
-    """How far features of shape [n, d] lie from all training speech: mean squared deviations, about 1 for training speech, shape [n].
+def novelty(standardised: FloatArray, axes: FloatArray) -> Doubles:
+    """How far features of shape [n, d] lie from all training speech, shape [n]; 1 on average for that speech itself.
 
-    Half of it is the Mahalanobis distance within the training speech's m leading principal axes (Lee et al. 2018, one class), `axes` of
-    shape [m, d]; the other half the energy outside them. `scale`, shape [m + 1], holds the deviation on each axis, then that of the rest.
+    The squared Mahalanobis distance from its mean (Lee et al. 2018, with one class) over its m leading principal axes, by their number;
+    `axes`, shape [m, d], are divided by the deviation along them.
     """
-    within = standardised @ axes.T.astype(np.float32)
-    beyond = np.square(standardised).sum(axis=1) - np.square(within).sum(axis=1)
-    return np.asarray((np.square(within / scale[:-1]).mean(axis=1) + beyond / scale[-1] ** 2) / 2, np.float64)
+    return np.asarray(np.square(standardised @ axes.T.astype(np.float32)).mean(axis=1), np.float64)
 
 
 def against_caller(rows: Doubles, bias: Doubles, seconds: Doubles, *, classes: int, anger: int) -> Doubles:
@@ -246,7 +242,7 @@ def _check_shapes(head: LinearHead, file: Path) -> None:
         raise AnalysisError(f"{file}: its tensors do not fit its {len(head.card.classes)} classes", permanent=True)
     axes = len(head.tensors.get("novelty_axes", ()))
     refusing: dict[str, tuple[int, ...]] = {"music_weight": (width,), "music_bias": (1,)}
-    refusing |= {"novelty_axes": (axes, width), "novelty_scale": (axes + 1,), "novelty_limit": (1,)}
+    refusing |= {"novelty_axes": (axes, width), "novelty_limit": (1,)}
     for group in ("music", "novelty"):
         own = {key: shape for key, shape in refusing.items() if key.startswith(group)}
         if not own.keys().isdisjoint(head.tensors) and own != {key: head.tensors[key].shape for key in own.keys() & head.tensors.keys()}:

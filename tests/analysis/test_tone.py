@@ -229,13 +229,12 @@ def test_the_head_hears_each_utterance_against_the_callers_earlier_ones(folder: 
 
 
 def refusing(limit: float = 2.0) -> dict[str, FloatArray]:
-    """Music is where the first feature is loud; novel is what is far out along the second, or outside both axes."""
+    """Music is where the first feature is loud; novel is what is far out along the second and third."""
     return {
         **tensors(),
         "music_weight": np.eye(WIDTH, dtype=np.float32)[0],
         "music_bias": np.full(1, -10.0, np.float32),
-        "novelty_axes": np.eye(WIDTH, dtype=np.float16)[[1, 2]],
-        "novelty_scale": np.array([1.0, 2.0, 4.0], np.float32),
+        "novelty_axes": np.diag(np.array([0, 1, 0.5, 0, 0, 0], np.float16))[1:3],
         "novelty_limit": np.full(1, limit, np.float32),
     }
 
@@ -250,19 +249,20 @@ def frames_at(*standardised: float) -> PooledFrames:
     ("features", "reason"),
     [
         ((10.5, 0, 0, 0, 0, 0), Abstention.MUSIC),
-        ((9.5, 0, 0, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
-        ((0, 2.9, 0, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
-        ((0, 2.8, 0, 0, 0, 0), None),
-        ((0, 0, 5.7, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
-        ((0, 0, 5.6, 0, 0, 0), None),
-        ((0, 0, 0, 8.1, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
-        ((0, 0, 0, 7.9, 0, 0), None),
+        ((10.5, 9, 0, 0, 0, 0), Abstention.MUSIC),
+        ((9.5, 0, 0, 0, 0, 0), None),
+        ((0, 2.1, 0, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
+        ((0, -1.9, 0, 0, 0, 0), None),
+        ((0, 0, 4.1, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
+        ((0, 0, -3.9, 0, 0, 0), None),
+        ((0, 1.5, 3, 0, 0, 0), Abstention.OUT_OF_DISTRIBUTION),
+        ((0, 0, 0, 99, 0, 0), None),
     ],
 )
 def test_music_and_what_is_unlike_all_training_gets_its_reason(
     tmp_path: Path, features: tuple[float, ...], reason: Abstention | None
 ) -> None:
-    """Half the mean over the axes of (feature / deviation)², and half what lies outside them: over 2 it is novel."""
+    """The mean over the axes of (feature / deviation)²: over 2 it is novel."""
     save_head(f"tone-{ENCODER}", refusing(), description(), tmp_path)
     (found,) = EncoderHeadToneModel(Config(), ENCODER, tmp_path).score(
         CustomerVoice(CUSTOMER, 0.8, (utterance(1, frames=frames_at(*features)),)), unheard
@@ -296,7 +296,7 @@ def test_a_head_without_a_reasons_tensors_never_gives_it(tmp_path: Path, kept: s
         reasons
         == {
             "music": [Abstention.MUSIC, None],
-            "novelty": [Abstention.OUT_OF_DISTRIBUTION, Abstention.OUT_OF_DISTRIBUTION],
+            "novelty": [None, Abstention.OUT_OF_DISTRIBUTION],
             "neither": [None, None],
         }[kept]
     )
@@ -350,7 +350,7 @@ def test_tensors_that_are_not_the_cards_are_refused_with_both_digests(folder: Pa
         (tensors(rows=3), description(), "do not fit"),
         ({**tensors(), "feature_std": np.ones(WIDTH + 1, np.float32)}, description(), "do not fit"),
         ({**refusing(), "music_weight": np.ones(WIDTH + 1, np.float32)}, description(), "music tensors do not fit"),
-        ({**refusing(), "novelty_scale": np.ones(2, np.float32)}, description(), "novelty tensors do not fit"),
+        ({**refusing(), "novelty_axes": np.ones((2, WIDTH + 1), np.float16)}, description(), "novelty tensors do not fit"),
         ({key: value for key, value in refusing().items() if key != "novelty_limit"}, description(), "novelty tensors do not fit"),
         (tensors(), {key: value for key, value in description().items() if key != "license"}, "license"),
     ],
