@@ -107,7 +107,12 @@ class TranscribeConfig:
     """A window over this no-speech probability and under `min_no_speech_confidence` holds no words."""
     min_no_speech_confidence: float = 0.5
     max_compression: float = 2.4
-    """zlib ratio of a window's text over which it is a loop (Whisper's own limit)."""
+    """zlib ratio of a window's text over which it is a loop (Whisper's own limit) ..."""
+    min_repeating_wps: float = 1.5
+    max_repeating_wps: float = 4.5
+    """... unless it has as many words a second as people who say a sentence again and again (loops run far faster, or crawl) ..."""
+    min_repeating_confidence: float = 0.6
+    """... and the model is this sure of them."""
 
 
 @dataclass(frozen=True, slots=True)

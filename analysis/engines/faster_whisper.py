@@ -15,10 +15,11 @@ import torch
 from faster_whisper import WhisperModel
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_compression_ratio, get_suppressed_tokens, merge_punctuations
+from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from analysis import resolver
 from analysis.errors import AnalysisError
+from analysis.loops import repeats, spoken_rate
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word
 from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
@@ -81,7 +82,7 @@ class FasterWhisperTranscriber:
             return []
         tokenizer = self._tokenizer(language)
         encoded = self._encode(windows, frames)
-        generated = self._generate([heard.last for heard in encoded], tokenizer)
+        generated = self._generate([heard.last for heard in encoded], tokenizer, [len(window) / SAMPLE_RATE for window in windows])
         return [
             self._transcript(tokenizer, heard, found, seconds=len(window) / SAMPLE_RATE)
             for window, heard, found in zip(windows, encoded, generated, strict=True)
@@ -120,11 +121,12 @@ class FasterWhisperTranscriber:
     def _mels(self, windows: Sequence[FloatArray]) -> FloatArray:
         return log_mels(self._model.feature_extractor, windows)
 
-    def _generate(self, encoded: Sequence[FloatArray], tokenizer: Tokenizer) -> list[_Generated]:
+    def _generate(self, encoded: Sequence[FloatArray], tokenizer: Tokenizer, seconds: Sequence[float]) -> list[_Generated]:
         """Text tokens and no-speech probability per window; a window that came out as a loop is decoded once more."""
         found = self._decode(encoded, tokenizer, beam_size=self._config.beam)
         for index, (tokens, _) in enumerate(found):
-            if get_compression_ratio(tokenizer.decode(tokens)) > self._config.max_compression:
+            text = tokenizer.decode(tokens)
+            if repeats(text, self._config) and not spoken_rate(text, seconds[index], self._config):
                 retry = self._decode([encoded[index]], tokenizer, beam_size=_RETRY_BEAM, no_repeat_ngram_size=_RETRY_NGRAM)
                 found[index] = retry[0]
         return found

@@ -6,7 +6,6 @@ so that nothing one party says can reach the words or the frames of the other.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import pairwise
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import AnalysisError
+from analysis.loops import repeats, spoken_rate
 from analysis.values import SAMPLE_RATE, Note, PooledFrames, Span, Transcript, Utterance, Word
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _pieces(spans: Sequence[Span], config: TranscribeConfig) -> tuple[Piece, ...
 
 def _utterances(window: Window, heard: WindowTranscript, frame_rate: float, config: TranscribeConfig) -> tuple[list[Utterance], int]:
     """The window's utterances, not yet numbered, and the count of words left out."""
-    if _is_invented(heard, config):
+    if _is_invented(window, heard, config):
         return [], len(heard.words)
     kept: list[Utterance] = []
     for run in _runs(_placed(window, heard.words), config):
@@ -264,12 +264,13 @@ def _utterances(window: Window, heard: WindowTranscript, frame_rate: float, conf
     return kept, len(heard.words) - sum(len(utterance.words) for utterance in kept)
 
 
-def _is_invented(heard: WindowTranscript, config: TranscribeConfig) -> bool:
-    """Whisper fills noise with words: it doubts them itself, says there is no speech, or repeats itself."""
-    text = "".join(word.text for word in heard.words).strip().encode()
-    loops = bool(text) and len(text) / len(zlib.compress(text)) > config.max_compression
+def _is_invented(window: Window, heard: WindowTranscript, config: TranscribeConfig) -> bool:
+    """Whisper fills noise with words: it doubts them itself, says there is no speech, or repeats itself as no speaker would."""
+    text = "".join(word.text for word in heard.words)
+    speech_s = sum(piece.span.seconds for piece in window.pieces)
+    believed = spoken_rate(text, speech_s, config) and heard.confidence >= config.min_repeating_confidence
     silent = heard.no_speech > config.max_no_speech and heard.confidence < config.min_no_speech_confidence
-    return loops or silent or heard.confidence < config.min_word_confidence
+    return (repeats(text, config) and not believed) or silent or heard.confidence < config.min_word_confidence
 
 
 def _placed(window: Window, words: Sequence[Word]) -> list[_Placed]:

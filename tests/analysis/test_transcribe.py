@@ -239,6 +239,17 @@ class TestInventedWords:
     def test_a_loop_goes(self, minutes: Recording) -> None:
         assert self.dropped(minutes, ScriptedTranscriber(hear=lambda window: [word(0.1, 0.2, " thank you")] * 60))
 
+    @pytest.mark.parametrize(("confidence", "goes"), [(0.9, False), (0.5, True)])
+    def test_a_sentence_that_is_said_again_and_again_at_a_speaker_s_pace_stays_if_the_recogniser_is_sure(
+        self, minutes: Recording, confidence: float, goes: bool
+    ) -> None:
+        said = [word(0.3 * index, 0.3 * index + 0.2, f" {text}") for index, text in enumerate(["call", "me", "back", "please"] * 4)]
+        assert self.dropped(minutes, ScriptedTranscriber(hear=lambda window: said, confidence=confidence)) is goes
+
+    def test_a_loop_that_crawls_goes(self, minutes: Recording) -> None:
+        crawl = [word(float(second), second + 0.5, " thankyouthankyouthankyou") for second in range(5)]
+        assert self.dropped(minutes, ScriptedTranscriber(hear=lambda window: crawl))
+
     def test_one_doubtful_utterance_goes_and_the_others_stay(self, minutes: Recording) -> None:
         words = [word(0, 1, " sure"), word(3, 4, " you", probability=0.05)]
         found = run(minutes, [voice((0, 5))], ScriptedTranscriber(hear=lambda window: words))
