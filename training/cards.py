@@ -40,11 +40,11 @@ def _section(description: Mapping[str, Any]) -> str:
         "",
     ]
     for title, table in description["metrics"].items():
-        lines += _table(title, table)
+        lines += table_lines(title, table)
     return "\n".join(lines)
 
 
-def _table(title: str, table: Mapping[str, Any]) -> list[str]:
+def table_lines(title: str, table: Mapping[str, Any]) -> list[str]:
     """One row per group of rows, or one row of all values where the table is flat."""
     rows = table if all(isinstance(value, dict) for value in table.values()) else {"": table}
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
