@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from training.metrics import Doubles, Labels
     from training.tone_data import Rows, Table, ToneData
 
+CORPUS = "ravdess"
 LABELS = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise")
 ANGRY = LABELS.index("angry")
 MODES = ("none", "running", "whole")
