@@ -12,7 +12,7 @@ ABSTAINED = {
     "too_quiet": "too quiet",
     "too_noisy": "too noisy",
     "overlap": "both were speaking",
-    "music": "music, not speech",
+    "music": "music or noise, not speech",
     "out_of_distribution": "unlike any speech the tone model knows",
     "role_unsure": "not sure who is speaking",
     "language_unsupported": "language not supported",

@@ -114,7 +114,7 @@ ABSTAINED = Section(
             ("too_quiet", "Speech too faint to score."),
             ("too_noisy", "Noise too close to the level of the speech."),
             ("overlap", "The parties speak at once for much of the utterance."),
-            ("music", "What was taken for speech is music, as on a hold line."),
+            ("music", "What was taken for speech is music, as on a hold line, or a noise."),
             ("out_of_distribution", "The voice or the line is unlike everything that the tone model was trained on."),
             ("role_unsure", "It is not sure enough that this is the customer; such speech is never scored."),
             ("language_unsupported", "The wording model does not know the language."),

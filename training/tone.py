@@ -22,10 +22,13 @@ from training.corpus import TONE_CLASSES, UNACTED
 from training.features import COPIES, MEASURED, TRAINED, Source, load_pooled, open_cache, open_sources
 from training.linear import ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import best_temperature, class_weights, rounded, softmax
+from training.music import load_music, music_in_words
+from training.refusals import fit_refusals
 from training.tone_data import (
     HeldOut,
     Rows,
     ToneData,
+    combined,
     false_alarms,
     over_seeds,
     recalls,
@@ -232,13 +235,7 @@ def fitted_temperature(held: HeldOut) -> float:
 
 def load(weights: str, copies: Sequence[str]) -> ToneData:
     """The cached features of one encoder. Raises FileNotFoundError where the cache is not filled."""
-    parts = [_loaded(source, weights, copy) for source, copy in itertools.product(open_sources(), copies)]
-    rows = Rows(
-        tuple(clip for part in parts for clip in part.rows.clips),
-        tuple(copy for part in parts for copy in part.rows.copies),
-        np.concatenate([part.rows.seconds for part in parts]),
-    )
-    return ToneData(rows, np.concatenate([part.features for part in parts]))
+    return combined([_loaded(source, weights, copy) for source, copy in itertools.product(open_sources(), copies)])
 
 
 def _loaded(source: Source, weights: str, copy: str) -> ToneData:
@@ -369,7 +366,10 @@ def main() -> None:
     trained = data.where(np.isin(data.rows.copies, TRAINED))
     head = replace(train(trained, penalty=found.penalty), temperature=found.temperature)
     stem = f"tone-whisper-{arguments.weights}"
-    save_head(stem, tensors(head), description(arguments.weights, head, trained.rows, metrics=found.metrics, terms=terms))
+    music = load_music(arguments.weights)
+    refusing = fit_refusals(trained if music is None else combined([trained, music]), head.mean, head.std)
+    described = description(arguments.weights, head, trained.rows, metrics=found.metrics, terms=terms)
+    save_head(stem, tensors(head) | refusing, {**described, "music": music_in_words(music)})
     print(f"wrote {stem}: penalty {head.penalty}, temperature {head.temperature:.3f}; {time.perf_counter() - started:.0f} s")
 
 

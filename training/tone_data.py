@@ -84,6 +84,16 @@ class ToneData:
         return ToneData(self.rows.where(chosen), self.features[chosen])
 
 
+def combined(parts: Sequence[ToneData]) -> ToneData:
+    """One after another."""
+    rows = Rows(
+        tuple(clip for part in parts for clip in part.rows.clips),
+        tuple(copy for part in parts for copy in part.rows.copies),
+        np.concatenate([part.rows.seconds for part in parts]),
+    )
+    return ToneData(rows, np.concatenate([part.features for part in parts]))
+
+
 def relative(data: ToneData, standardised: FloatArray, callers: Sequence[Labels], prior_s: float) -> FloatArray:
     """Each row less the mean of the same caller's earlier rows, weighted by seconds and shrunk to 0 until there are enough; shape [n, d].
 
