@@ -103,6 +103,8 @@ class TranscribeConfig:
     """None detects it."""
     min_word_confidence: float = 0.25
     """Mean token probability under which a window's words are taken for invention."""
+    min_passed_over_s: float = 1.0
+    """A stretch of speech this long that got no word, beside others that did, is heard once more without them."""
     max_no_speech: float = 0.6
     """A window over this no-speech probability and under `min_no_speech_confidence` holds no words."""
     min_no_speech_confidence: float = 0.5

@@ -30,6 +30,9 @@ FULL_SHARE = 0.75
 QUIET_S = 0.2
 """Length of the quietest stretch that is looked for inside a span without a pause."""
 
+PASSED_OVER_TOGETHER = 4
+"""Pieces without a word that are heard again in one window: the fewer, the less one sentence hides another like it."""
+
 MIN_WORD_S = 0.02
 """One encoder frame: no word is shorter."""
 
@@ -129,9 +132,17 @@ def transcribe(
     spoken, notes = _language(sounds, windows, transcriber, language or config.language, pooled=pooled)
     found: list[Utterance] = []
     dropped = done = 0
-    for batch in _batches(windows, config.batch):
+
+    def hear(batch: Sequence[Window]) -> list[tuple[Window, WindowTranscript]]:
+        if not batch:
+            return []
         heard = transcriber.transcribe([sounds.take(window) for window in batch], language=spoken, frames=[pooled] * len(batch))
-        for window, transcript in zip(batch, heard, strict=True):
+        return list(zip(batch, heard, strict=True))
+
+    for batch in _batches(windows, config.batch):
+        first = hear(batch)
+        passed_over = [again for window, transcript in first for again in _passed_over(window, transcript, config)]
+        for window, transcript in (*first, *hear(passed_over)):
             kept, left_out = _utterances(window, transcript, transcriber.frame_rate, config)
             found.extend(replace(utterance, language=spoken) for utterance in kept)
             dropped += left_out
@@ -262,6 +273,19 @@ def _utterances(window: Window, heard: WindowTranscript, frame_rate: float, conf
         if utterance.text and utterance.asr_confidence >= config.min_word_confidence:
             kept.append(utterance)
     return kept, len(heard.words) - sum(len(utterance.words) for utterance in kept)
+
+
+def _passed_over(window: Window, heard: WindowTranscript, config: TranscribeConfig) -> list[Window]:
+    """The pieces without a word, a few at a time: Whisper runs past a sentence that is like the one before it, and past digits.
+
+    Where no piece holds a word there is nothing to be heard twice.
+    """
+    if not heard.words or _is_invented(window, heard, config):
+        return []
+    spoken = {_piece_at(window, (word.start + word.end) / 2) for word in heard.words}
+    silent = [piece.span for piece in window.pieces if piece not in spoken and piece.span.seconds >= config.min_passed_over_s]
+    groups = [silent[first : first + PASSED_OVER_TOGETHER] for first in range(0, len(silent), PASSED_OVER_TOGETHER)]
+    return [Window(window.voice, window.channel, _pieces(group, config)) for group in groups]
 
 
 def _is_invented(window: Window, heard: WindowTranscript, config: TranscribeConfig) -> bool:

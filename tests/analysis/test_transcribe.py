@@ -218,6 +218,41 @@ class TestUtterances:
         assert [item.pooled for item in found] == [None]
 
 
+class TestPassedOver:
+    """A stretch of speech that got no word, beside others that did, is heard once more."""
+
+    spans = ((0.0, 2.0), (10.0, 12.0), (20.0, 22.0))
+
+    def test_its_words_are_found_where_they_were_said(self, minutes: Recording) -> None:
+        first = [word(0.5, 1.0, " one"), word(5.0, 5.5, " three")]
+        transcriber = ScriptedTranscriber(hear=lambda window: first if len(window) > 3 * SAMPLE_RATE else [word(0.5, 1.0, " two")])
+        found = run(minutes, [voice(*self.spans)], transcriber).utterances
+        assert [(item.text, item.start) for item in found] == [("one", 0.5), ("two", 10.5), ("three", pytest.approx(20.5))]
+        assert [len(batch) for batch in transcriber.batches] == [1, 1]
+
+    def test_a_short_one_is_not(self, minutes: Recording) -> None:
+        transcriber = ScriptedTranscriber()
+        run(minutes, [voice((0.0, 2.0), (10.0, 10.9))], transcriber)
+        assert len(transcriber.batches) == 1
+
+    def test_where_nothing_was_heard_nothing_is_heard_again(self, minutes: Recording) -> None:
+        transcriber = ScriptedTranscriber(hear=lambda window: [])
+        assert run(minutes, [voice(*self.spans)], transcriber) == Transcript((), None)
+        assert len(transcriber.batches) == 1
+
+    def test_it_is_heard_once_more_and_then_left(self, minutes: Recording) -> None:
+        transcriber = ScriptedTranscriber(hear=lambda window: [word(0.5, 1.0)] if len(window) > 5 * SAMPLE_RATE else [])
+        found = run(minutes, [voice(*self.spans)], transcriber).utterances
+        assert [item.start for item in found] == [0.5]
+        assert len(transcriber.batches) == 2
+
+    def test_only_a_few_are_heard_together(self, minutes: Recording) -> None:
+        transcriber = ScriptedTranscriber()
+        run(minutes, [voice(*[(10.0 * number, 10.0 * number + 2.0) for number in range(7)])], transcriber)
+        again = transcriber.batches[1]
+        assert [round(len(window) / SAMPLE_RATE) for window in again] == [9, 4]
+
+
 class TestInventedWords:
     def dropped(self, recording: Recording, transcriber: ScriptedTranscriber) -> bool:
         found = run(recording, [voice((0, 5))], transcriber)
