@@ -53,7 +53,7 @@ UNACTED_WEIGHT = 0.2
 """Against 1 for an acted corpus. Without unacted speech the heads hear anger or disgust in calm reading and in calm calls; with much of it
 they take all English of a new corpus for neutral (docs/models/tone.md)."""
 OUTER_FOLDS = 6
-FEWEST_SPEAKERS = 4
+FEWEST_SPEAKERS = 3
 SEEDS = 5
 TEST_ORDERS = 10
 KEPT_VARIANCE = 0.97

