@@ -92,7 +92,7 @@ def _probability(state: fuse.FuseState, anger: float, wording: float) -> float:
         party=Party.CUSTOMER,
         confirmed=True,
         plain=PlainMeasures(None, None, None, 0.0, 0.0, SNR_DB),
-        tone=Tone(**{name: anger if name == "anger" else rest for name in TONE_CLASSES}),
+        tone=Tone(**{name: anger if name == "anger" else rest for name in TONE_CLASSES}, arousal=None),
         wording=Wording(sentiment=0.0, frustration=wording),
         signs=(),
     )
