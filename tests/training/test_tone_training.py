@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.heads import BASELINE_PRIOR_S
+from tests.training.made import COPIES, CORPORA, SPEAKERS, made_up
 from training import tone
 from training.corpus import TONE_CLASSES, UNACTED, Clip
 from training.features import MEASURED
@@ -15,37 +16,11 @@ from training.linear import LABEL_SMOOTHING, ClassTask, LinearRows, fit_classes,
 from training.metrics import auc, softmax
 from training.tone_data import ANGER, HeldOut, Rows, Table, ToneData, false_alarms, numbers, over_seeds, relative, report, strong_anger_auc
 
-CORPORA = {"first": ("angry", "sad", "fear", "happy", "neutral"), "second": ("angry", "sad", "happy", "neutral")}
-SPEAKERS = 6
-WIDTH = 12
-COPIES = ("clean", "telephone", "noisy")
-
 
 @pytest.fixture(autouse=True)
 def few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tone, "OUTER_FOLDS", 3)
     monkeypatch.setattr(tone, "TEST_ORDERS", 2)
-
-
-def made_up(seed: int = 0, *, signal: float = 2.0, voices: float = 0.5, each: int = 4) -> ToneData:
-    """Two corpora of six speakers in three copies: each class has a direction, each speaker and corpus an offset."""
-    rng = np.random.default_rng(seed)
-    directions = rng.normal(0, signal, (len(TONE_CLASSES), WIDTH))
-    clips: list[Clip] = []
-    rows = []
-    for corpus, labels in CORPORA.items():
-        offset = rng.normal(0, 1, WIDTH)
-        for speaker in range(SPEAKERS):
-            voice = offset + rng.normal(0, voices, WIDTH)
-            for number in range(each * len(labels)):
-                label, sex = labels[number % len(labels)], "fm"[speaker % 2]
-                clip = Clip(corpus, f"{corpus}-{speaker}-{number}", f"{corpus}:{speaker}", sex, "en", label, "", "")
-                clips.append(clip)
-                rows.append(voice + directions[TONE_CLASSES.index(clip.tone)] + rng.normal(0, 1, WIDTH))
-    features = np.array(rows, np.float32)
-    copies = [features + rng.normal(0, 0.2 * number, features.shape).astype(np.float32) for number in range(len(COPIES))]
-    seconds = np.tile(rng.uniform(1.0, 6.0, len(clips)), len(COPIES))
-    return ToneData(Rows(tuple(clips) * len(COPIES), tuple(np.repeat(COPIES, len(clips)).tolist()), seconds), np.concatenate(copies))
 
 
 def relabelled(data: ToneData, **changes: str) -> ToneData:
