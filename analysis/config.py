@@ -242,7 +242,7 @@ class FuseConfig:
     """What prior and weights come from, for provenance; a refit to reviewers' verdicts gives its name."""
     prior: float = -2.2
     """Log-odds that a reviewer would call any customer utterance frustrated: one in ten."""
-    tone_weight: float = 0.6
+    tone_weight: float = 1.0
     wording_weight: float = 1.0
     effort_weight: float = 0.6
     effort_half_life_s: float = 90.0

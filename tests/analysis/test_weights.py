@@ -22,10 +22,11 @@ from training.corpus import TONE_CLASSES
 
 TONE_HEADS = {"tone-whisper-base": 1024, "tone-whisper-tiny.en": 768}
 HEADS = (*TONE_HEADS, "wording-minilm")
+NOVELTY_AXES = 64
 ADAPTED = 6 * 6
 """Six linear layers in each of MiniLM's six blocks."""
 CARDS = Path(__file__).resolve().parents[2] / "docs" / "models"
-MAX_BYTES = {"tone": 200_000, "wording": 3_000_000}
+MAX_BYTES = {"tone": 500_000, "wording": 3_000_000}
 
 
 def description(stem: str) -> dict[str, Any]:
@@ -140,6 +141,10 @@ def test_tone_tensors_fit_their_encoder(stem: str, width: int) -> None:
         "feature_std": (2 * width,),
         "arousal_weight": (2 * width,),
         "arousal_bias": (1,),
+        "music_weight": (2 * width,),
+        "music_bias": (1,),
+        "novelty_axes": (NOVELTY_AXES, 2 * width),
+        "novelty_limit": (1,),
     }
     assert description(stem)["classes"] == list(TONE_CLASSES) == list(EMOTIONS)
 
@@ -147,7 +152,7 @@ def test_tone_tensors_fit_their_encoder(stem: str, width: int) -> None:
 @pytest.mark.parametrize("stem", HEADS)
 def test_tensors_are_finite_and_scales_positive(stem: str) -> None:
     tensors = load_file(WEIGHTS / f"{stem}.safetensors")
-    assert all(value.dtype == (np.float16 if key.startswith(ADAPTER) else np.float32) for key, value in tensors.items())
+    assert all(value.dtype == (np.float16 if key.startswith((ADAPTER, "novelty_axes")) else np.float32) for key, value in tensors.items())
     assert all(np.isfinite(value).all() for value in tensors.values())
     assert (tensors["feature_std"] > 0).all()
     assert np.abs(tensors["weight"]).max() > 1e-3

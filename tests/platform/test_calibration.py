@@ -144,7 +144,7 @@ def test_a_row_is_the_mean_of_its_moments_by_seconds_at_the_configured_weights(w
     analysis = dataclasses.replace(made.analysis(moments=tuple(moments)), flags=(made.flag(4.2, 9.0),))
     flag = Flag.objects.get(call=factories.done_call(world.billing, analysis))
     verdict_record(user=world.owner, flag_id=flag.id, answer="confirm")
-    rows = collected(dataclasses.replace(FUSE, tone_weight=1.2)).rows
+    rows = collected(dataclasses.replace(FUSE, tone_weight=2 * FUSE.tone_weight)).rows
     assert rows.parts[0][:2] == pytest.approx([2 * (0.25 * 1.8 - 0.75 * 0.2), 0.25 * 0.2 + 0.75 * 2.6])
     assert (rows.limited[0], rows.moments[0]) == (0.0, 2)
 

@@ -61,7 +61,7 @@ def test_it_tells_before_and_after_stores_and_says_what_becomes_of_old_calls(wor
         "30 flags, 30 random",
         "Reviewers would call about",
         f"prior              -2.20{made.prior:>14.2f}",
-        f"tone                0.60{made.tone_weight:>14.2f}",
+        f"tone                1.00{made.tone_weight:>14.2f}",
         "no call on both sides",
         "average precision",
         "Score after:",
