@@ -64,6 +64,7 @@ CORPUS_TERMS = {
     "ravdess": "RAVDESS (CC BY-NC-SA 4.0)",
     "nemo": "nEMO (CC BY-NC-SA 4.0)",
     "emodb": "EmoDB (free for research, terms not verified)",
+    "cremad": "CREMA-D (ODbL 1.0)",
     UNACTED: "LibriSpeech test-clean, 120 utterances (CC BY 4.0)",
 }
 
