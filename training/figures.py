@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
+import plotly.io as pio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +35,12 @@ def draw(sections: Mapping[str, Any], folder: Path) -> list[str]:
     if chromium is not None:
         os.environ.setdefault(BROWSER, chromium)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
+    for figure in figures.values():
         figure.update_layout(
             template="plotly_white", font={"family": "sans-serif", "size": 13}, margin={"t": 60, "l": 60, "r": 20, "b": 60}, **SIZE
         )
-        figure.write_image(folder / f"{name}.svg")
+    if figures:
+        pio.write_images(list(figures.values()), [folder / f"{name}.svg" for name in figures])
     return list(figures)
 
 
