@@ -118,6 +118,13 @@ def test_fusing_with_noise_gains_nothing_beyond_chance(noisy: str) -> None:
     assert found[known] > found[noise_alone] + 0.1
 
 
+def test_the_better_part_has_no_lead_over_itself_in_any_resample() -> None:
+    pairs = paired.join(voices(3.0), texts(0.5), np.random.default_rng(0), 400)
+    found = paired.numbers(pairs, pairs.anger, np.random.default_rng(0))
+    assert found["ap_tone"] > found["ap_wording"]
+    assert (found["lead"], found["lead_low"], found["lead_high"]) == (0.0, 0.0, 0.0)
+
+
 def test_the_joint_table_counts_every_pair_once_and_means_what_it_says() -> None:
     pairs = paired.join(voices(), texts(), np.random.default_rng(0), 900)
     table = paired.joint_table(pairs, np.where(pairs.angry, 0.8, 0.2) + 0.1 * (np.array(pairs.pairing) == "neutral"))

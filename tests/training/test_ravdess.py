@@ -139,6 +139,23 @@ def test_the_penalty_is_chosen_among_the_trained_speakers(monkeypatch: pytest.Mo
     assert [len(speakers) for speakers in asked] == [4, 4, 4]
 
 
+def test_heads_learn_from_rows_as_each_mode_hears_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of the speakers' offsets in the rows that a head is fitted to."""
+    left: dict[str, float] = {}
+    data = with_offsets(made_up(corpora=EIGHT, voices=0.0, each=6), 6.0)
+
+    def watched(task: ClassTask, speakers: list[str], seed: int) -> float:
+        lines = data.rows.where(np.isin(data.rows.speakers, speakers) & np.isin(data.rows.copies, TRAINED))
+        left[mode] = float(np.mean([np.square(task.features[own].mean(axis=0)).sum() for own in lines.callers(np.random.default_rng(0))]))
+        return 0.03
+
+    monkeypatch.setattr(ravdess, "best_penalty", watched)
+    for mode in ravdess.MODES:
+        ravdess.cross_validated(data, mode, 0, ("clean",))
+    assert left["whole"] < 1e-6
+    assert left["whole"] < left["running"] < 0.5 * left["none"]
+
+
 def test_tables_hold_every_mode_and_copy() -> None:
     found = ravdess.tables(made_up(corpora=EIGHT, each=2), ("clean", "telephone"), 0)
     assert list(found) == [f"{mode}, {copy}" for mode in ravdess.MODES for copy in ("clean", "telephone")]
