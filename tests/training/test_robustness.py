@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.training.made import made_up
 from training import robustness, tone
 from training.corpus import TONE_CLASSES, Clip, UsableClips
 from training.features import Source, open_cache
+from training.linear import LinearRows
 from training.metrics import uar
 from training.perturbations import PERTURBATIONS
 from training.robustness import CLASSES, MARKS, SMALL, Marks
@@ -127,6 +129,11 @@ def test_every_clip_is_decided_by_the_head_that_was_not_trained_on_its_speaker(c
     np.testing.assert_array_equal(found[own], heard.argmax(axis=1))
     labels = np.array([CLASSES.index(clip.tone) for clip in clean.rows.clips])
     assert uar(labels, found) > 0.8
+    only_sad = replace(
+        fold.head, rows=LinearRows(0.0 * fold.head.rows.weight, 9.0 * np.eye(len(TONE_CLASSES))[TONE_CLASSES.index("sadness")])
+    )
+    changed = robustness.decisions(clean, [folds[0], replace(fold, head=only_sad), *folds[2:]])
+    np.testing.assert_array_equal(changed, np.where(own, CLASSES.index("sadness"), found))
 
 
 def test_an_empty_cache_is_refused_with_the_command_that_fills_it(clean: ToneData, folds: list[Fold], tmp_path: Path) -> None:
