@@ -335,7 +335,9 @@ def description(weights: str, head: ToneHead, rows: Rows, *, metrics: dict[str, 
         "commercial_use": terms.commercial_use,
         "data": [CORPUS_TERMS.get(corpus, corpus) for corpus in sorted(set(rows.corpora))],
         "languages": sorted({clip.language for clip in rows.clips}),
-        "priors": rounded({name: float(balance[rows.labels == index].sum() / balance.sum()) for index, name in enumerate(TONE_CLASSES)}),
+        "priors": rounded(
+            {TONE_CLASSES[index]: float(balance[rows.labels == index].sum() / balance.sum()) for index in np.unique(rows.labels)}
+        ),
         "temperature": round(head.temperature, 4),
         "penalty": head.penalty,
         "metrics": metrics,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from analysis.heads import BASELINE_PRIOR_S
+from analysis.heads import BASELINE_PRIOR_S, load_head, save_head
 from tests.training.made import COPIES, CORPORA, SPEAKERS, made_up
 from training import tone
 from training.corpus import TONE_CLASSES, UNACTED, Clip
@@ -15,6 +16,9 @@ from training.features import MEASURED
 from training.linear import LABEL_SMOOTHING, ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import auc, softmax
 from training.tone_data import ANGER, HeldOut, Rows, Table, ToneData, false_alarms, numbers, over_seeds, relative, report, strong_anger_auc
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -406,3 +410,14 @@ def test_terms_of_own_data_reach_the_description() -> None:
     assert own["penalty"] == 0.1
     assert sum(own["priors"].values()) == pytest.approx(1.0, abs=1e-3)
     assert own["priors"]["fear"] == pytest.approx(0.1, abs=1e-3), "a fifth of one corpus of two"
+
+
+def test_a_head_of_speech_that_lacks_a_class_can_be_read_and_never_says_it(tmp_path: Path) -> None:
+    """Somebody's own recordings hold no disgust."""
+    data = made_up()
+    head = tone.train(data, penalty=0.1)
+    save_head("own", tone.tensors(head), tone.description("base", head, data.rows, metrics={}), tmp_path)
+    read = load_head("own", tmp_path)
+    assert "disgust" not in read.card.priors
+    shares = softmax(read.follow(data.features[:50], data.rows.seconds[:50])[0])
+    assert shares[:, TONE_CLASSES.index("disgust")].max() < 1e-3
