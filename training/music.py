@@ -31,7 +31,7 @@ from training.features import (
     open_sources,
     pack,
 )
-from training.tone_data import Rows, ToneData, combined
+from training.tone_data import Rows, ToneData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -164,7 +164,7 @@ def load_music(weights: str) -> ToneData | None:
     if not (ROOT / "pieces").exists():
         return None
     planned = ((music_source(), COPIES), (behind_source(open_sources()), BEHIND_COPIES))
-    return combined([_loaded(source, weights, copy) for source, copies in planned for copy in copies])
+    return ToneData.joined([_loaded(source, weights, copy) for source, copies in planned for copy in copies])
 
 
 def _loaded(source: Source, weights: str, copy: str) -> ToneData:

@@ -17,13 +17,13 @@ from training.features import COPIES, TRAINED, join
 from training.music import BEHIND, MUSIC, load_music
 from training.refusals import fit_refusals, splits
 from training.tone import load, show
-from training.tone_data import combined
+from training.tone_data import ToneData
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from analysis.ports import WindowEncoder
-    from training.tone_data import Table, ToneData
+    from training.tone_data import Table
 
 REASONS = (Abstention.MUSIC, Abstention.OUT_OF_DISTRIBUTION)
 SOUND_S = 4.0
@@ -121,7 +121,7 @@ def measure(weights: str, copies: Iterable[str]) -> dict[str, Table]:
     """Every number of the section on refusals in docs/models/tone.md."""
     music = load_music(weights)
     speech = load(weights, list(copies))
-    data = speech if music is None else combined([speech, music])
+    data = speech if music is None else ToneData.joined([speech, music])
     return {
         "refused, held out": held_out_refusals(data, made_sounds(WhisperWindowEncoder(weights))),
         "refused, corpus left out": left_out_refusals(data),

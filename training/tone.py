@@ -28,7 +28,6 @@ from training.tone_data import (
     HeldOut,
     Rows,
     ToneData,
-    combined,
     false_alarms,
     over_seeds,
     recalls,
@@ -212,21 +211,12 @@ def cross_validated(data: ToneData, seed: int) -> list[Fold]:
 
 def calibrated(folds: Sequence[Fold]) -> HeldOut:
     """Each fold divided by its temperature."""
-    return joined([replace(fold.held, logits=fold.held.logits / temperature_for(fold, folds)) for fold in folds])
+    return HeldOut.joined([replace(fold.held, logits=fold.held.logits / temperature_for(fold, folds)) for fold in folds])
 
 
 def temperature_for(fold: Fold, folds: Sequence[Fold]) -> float:
     """Fitted on the *other* folds' held-out logits, so that calibration too is measured on unseen speakers."""
-    return fitted_temperature(joined([other.held for other in folds if other is not fold]))
-
-
-def joined(parts: Sequence[HeldOut]) -> HeldOut:
-    rows = Rows(
-        tuple(clip for part in parts for clip in part.rows.clips),
-        tuple(copy for part in parts for copy in part.rows.copies),
-        np.concatenate([part.rows.seconds for part in parts]),
-    )
-    return HeldOut(rows, np.concatenate([part.logits for part in parts]), np.concatenate([part.arousal for part in parts]))
+    return fitted_temperature(HeldOut.joined([other.held for other in folds if other is not fold]))
 
 
 def fitted_temperature(held: HeldOut) -> float:
@@ -236,7 +226,7 @@ def fitted_temperature(held: HeldOut) -> float:
 
 def load(weights: str, copies: Sequence[str]) -> ToneData:
     """The cached features of one encoder. Raises FileNotFoundError where the cache is not filled."""
-    return combined([_loaded(source, weights, copy) for source, copy in itertools.product(open_sources(), copies)])
+    return ToneData.joined([_loaded(source, weights, copy) for source, copy in itertools.product(open_sources(), copies)])
 
 
 def _loaded(source: Source, weights: str, copy: str) -> ToneData:
@@ -280,7 +270,7 @@ def evaluate(data: ToneData, seeds: int = SEEDS) -> Evaluation:
             tables["unacted_speech_left_out"] = false_alarms(foreign, copies)
         runs.append({title: table for title, table in tables.items() if table})
         penalties += [fold.head.penalty for fold in folds]
-        temperatures.append(fitted_temperature(joined([fold.held for fold in folds])))
+        temperatures.append(fitted_temperature(HeldOut.joined([fold.held for fold in folds])))
     return Evaluation(over_seeds(runs), statistics.mode(penalties), statistics.mean(temperatures))
 
 
@@ -292,7 +282,7 @@ def left_out_corpora(data: ToneData, seed: int) -> HeldOut:
         own = data.rows.has(corpus=corpus)
         head = train(data.where(trained & ~own), seed=seed)
         parts.append(head.hear(data.where(own), np.random.default_rng(seed), TEST_ORDERS))
-    return joined(parts)
+    return HeldOut.joined(parts)
 
 
 def tensors(head: ToneHead) -> dict[str, FloatArray]:
@@ -370,7 +360,7 @@ def main() -> None:
     head = replace(train(trained, penalty=found.penalty), temperature=found.temperature)
     stem = f"tone-whisper-{arguments.weights}"
     music = load_music(arguments.weights)
-    refusing = fit_refusals(trained if music is None else combined([trained, music]), head.mean, head.std)
+    refusing = fit_refusals(trained if music is None else ToneData.joined([trained, music]), head.mean, head.std)
     described = description(arguments.weights, head, trained.rows, metrics=found.metrics, terms=terms)
     save_head(stem, tensors(head) | refusing, {**described, "music": music_in_words(music)})
     print(f"wrote {stem}: penalty {head.penalty}, temperature {head.temperature:.3f}; {time.perf_counter() - started:.0f} s")

@@ -49,6 +49,15 @@ class Rows:
         angry = {clip.corpus for clip in self.clips if clip.tone == "anger"}
         return np.array([clip.corpus in angry for clip in self.clips], bool)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """One after another."""
+        return cls(
+            tuple(clip for part in parts for clip in part.clips),
+            tuple(copy for part in parts for copy in part.copies),
+            np.concatenate([part.seconds for part in parts]),
+        )
+
     def where(self, chosen: Mask | Labels) -> Rows:
         rows = np.arange(len(self))[chosen]
         return Rows(tuple(self.clips[row] for row in rows), tuple(self.copies[row] for row in rows), self.seconds[rows])
@@ -80,18 +89,12 @@ class ToneData:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @classmethod
+    def joined(cls, parts: Sequence[ToneData]) -> ToneData:
+        return cls(Rows.joined([part.rows for part in parts]), np.concatenate([part.features for part in parts]))
+
     def where(self, chosen: Mask | Labels) -> ToneData:
         return ToneData(self.rows.where(chosen), self.features[chosen])
-
-
-def combined(parts: Sequence[ToneData]) -> ToneData:
-    """One after another."""
-    rows = Rows(
-        tuple(clip for part in parts for clip in part.rows.clips),
-        tuple(copy for part in parts for copy in part.rows.copies),
-        np.concatenate([part.rows.seconds for part in parts]),
-    )
-    return ToneData(rows, np.concatenate([part.features for part in parts]))
 
 
 def relative(data: ToneData, standardised: FloatArray, callers: Sequence[Labels], prior_s: float) -> FloatArray:
@@ -116,6 +119,11 @@ class HeldOut:
     rows: Rows
     logits: Doubles
     arousal: Doubles
+
+    @classmethod
+    def joined(cls, parts: Sequence[HeldOut]) -> HeldOut:
+        rows = Rows.joined([part.rows for part in parts])
+        return cls(rows, np.concatenate([part.logits for part in parts]), np.concatenate([part.arousal for part in parts]))
 
     def where(self, chosen: Mask) -> HeldOut:
         return HeldOut(self.rows.where(chosen), self.logits[chosen], self.arousal[chosen])

@@ -43,15 +43,6 @@ def shuffled(data: ToneData) -> ToneData:
     return replace(data, rows=replace(data.rows, clips=tuple(renamed) * len(COPIES)))
 
 
-def both(one: ToneData, other: ToneData) -> ToneData:
-    rows = Rows(
-        (*one.rows.clips, *other.rows.clips),
-        (*one.rows.copies, *other.rows.copies),
-        np.concatenate([one.rows.seconds, other.rows.seconds]),
-    )
-    return ToneData(rows, np.concatenate([one.features, other.features]))
-
-
 def read_aloud(data: ToneData) -> ToneData:
     """The neutral rows of one corpus as unacted speech of other people."""
     read = data.where(data.rows.has(corpus="first") & (data.rows.labels == TONE_CLASSES.index("neutral")))
@@ -130,7 +121,7 @@ def test_a_class_that_a_corpus_lacks_is_not_unlearnt_from_it() -> None:
 
 
 def test_classes_are_possible_as_their_corpus_holds_them_and_all_are_in_unacted_speech() -> None:
-    data = both(made_up(), read_aloud(made_up()))
+    data = ToneData.joined([made_up(), read_aloud(made_up())])
     possible = tone.possible_classes(data.rows)
     names = np.array(TONE_CLASSES)
     held = {corpus: set(names[row].tolist()) for corpus, row in zip(data.rows.corpora, possible, strict=True)}
@@ -292,7 +283,7 @@ def test_calibration_of_a_fold_uses_the_other_folds_only() -> None:
 def test_calibration_undoes_a_scale_that_all_folds_share() -> None:
     folds = tone.cross_validated(made_up(signal=0.7), 0)
     sharp = [replace(fold, held=replace(fold.held, logits=fold.held.logits * 6)) for fold in folds]
-    calibrated, raw = numbers(tone.calibrated(sharp)), numbers(tone.joined([fold.held for fold in sharp]))
+    calibrated, raw = numbers(tone.calibrated(sharp)), numbers(HeldOut.joined([fold.held for fold in sharp]))
     assert calibrated["ece"] < 0.5 * raw["ece"]
     assert calibrated["ece"] == pytest.approx(numbers(tone.calibrated(folds))["ece"], abs=1e-3)
     assert calibrated["uar"] == raw["uar"]
@@ -331,7 +322,7 @@ def test_arousal_is_reported_where_intensities_are_stated() -> None:
 
 
 def test_unacted_speech_counts_as_neutral_among_all_classes() -> None:
-    data = both(made_up(), read_aloud(made_up()))
+    data = ToneData.joined([made_up(), read_aloud(made_up())])
     weights = tone.row_weights(data.rows)
     share = weights[data.rows.has(corpus=UNACTED)].sum() / weights[data.rows.has(corpus="first")].sum()
     assert share == pytest.approx(tone.UNACTED_WEIGHT)
@@ -371,7 +362,7 @@ def test_a_group_that_one_seed_lacks_is_left_out_of_the_mean() -> None:
 
 
 def test_an_evaluation_measures_every_copy_over_every_seed() -> None:
-    data = both(made_up(), read_aloud(made_up()))
+    data = ToneData.joined([made_up(), read_aloud(made_up())])
     found = tone.evaluate(data, seeds=2)
     assert set(found.metrics) == {
         "speaker_disjoint",
