@@ -21,11 +21,10 @@ from tqdm import tqdm
 from analysis import resolver
 from analysis.values import SAMPLE_RATE
 from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
-from training.corpus import CACHE, UsableClips
-from training.features import TRAINED, Source, WindowAudio, fill_copy, load_pooled, open_cache
+from training.features import TRAINED, WindowAudio, fill_copy, labelled, load_pooled, open_cache
 from training.metrics import uar
 from training.ravdess import labels_of, speaker_folds
-from training.tone_data import Rows, ToneData
+from training.tone_data import ToneData
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analysis.values import FloatArray
+    from training.features import Source
     from training.tone_data import Table
 
 CORPUS = "ravdess"
@@ -63,26 +63,17 @@ class LastLayer:
 
 
 def source_of(acted: Source) -> Source:
-    chosen = [i for i, clip in enumerate(acted.usable.clips) if clip.corpus == CORPUS]
-    usable = UsableClips(tuple(acted.usable.clips[i] for i in chosen), tuple(acted.usable.spans[i] for i in chosen), 0, 0)
-    return Source("baselines", usable, acted.folder, CACHE / "baselines")
+    return acted.where("baselines", lambda clip: clip.corpus == CORPUS)
 
 
 def last_layer(source: Source, copies: Sequence[str], voices: Sequence[FloatArray], weights: str = "base") -> ToneData:
     encoder = LastLayer(weights)
-    return _data(source, copies, [load_pooled(fill_copy(source, copy, voices, encoder), len(source.usable.clips)) for copy in copies])
+    count = len(source.usable.clips)
+    return ToneData.joined([labelled(source, copy, load_pooled(fill_copy(source, copy, voices, encoder), count)) for copy in copies])
 
 
 def functional_data(source: Source, copies: Sequence[str], voices: Sequence[FloatArray]) -> ToneData:
-    return _data(source, copies, [_functionals_of(source, copy, voices) for copy in copies])
-
-
-def _data(source: Source, copies: Sequence[str], features: Sequence[FloatArray]) -> ToneData:
-    clips = source.usable.clips
-    seconds = np.array([span.seconds for span in source.usable.spans])
-    rows = Rows(clips * len(copies), tuple(copy for copy in copies for _ in clips), np.tile(seconds, len(copies)))
-    data = ToneData(rows, np.concatenate(features))
-    return data.where(~np.isnan(data.features[:, 0]))
+    return ToneData.joined([labelled(source, copy, _functionals_of(source, copy, voices)) for copy in copies])
 
 
 def _functionals_of(source: Source, copy: str, voices: Sequence[FloatArray]) -> FloatArray:

@@ -141,8 +141,13 @@ class UsableClips:
 
     clips: tuple[Clip, ...]
     spans: tuple[Span, ...]
-    unreadable: int
-    silent: int
+    unreadable: int = 0
+    silent: int = 0
+
+    @classmethod
+    def of(cls, placed: Sequence[tuple[Clip, Span]], unreadable: int = 0, silent: int = 0) -> UsableClips:
+        """Clips with where in each there is speech."""
+        return cls(tuple(clip for clip, _ in placed), tuple(span for _, span in placed), unreadable, silent)
 
 
 def usable_clips(clips: Sequence[Clip], folder: Path, cache: Path) -> UsableClips:
@@ -153,20 +158,16 @@ def usable_clips(clips: Sequence[Clip], folder: Path, cache: Path) -> UsableClip
         for clip in tqdm([clip for clip in clips if clip.path not in known], desc="finding speech", unit="clip"):
             known[clip.path] = _find(folder / clip.path)
             writer.writerow([clip.path, *known[clip.path]])
-    kept = [(clip, known[clip.path]) for clip in clips if known[clip.path][0] == "ok"]
-    states = [known[clip.path][0] for clip in clips]
-    return UsableClips(
-        tuple(clip for clip, _ in kept),
-        tuple(Span(float(found[1]), float(found[2])) for _, found in kept),
-        unreadable=states.count("unreadable"),
-        silent=states.count("silent"),
-    )
+    found = [(clip, *known[clip.path]) for clip in clips]
+    states = [state for _, state, _, _ in found]
+    kept = [(clip, Span(float(start), float(end))) for clip, state, start, end in found if state == "ok"]
+    return UsableClips.of(kept, states.count("unreadable"), states.count("silent"))
 
 
 def in_pieces(usable: UsableClips, piece_s: float = PIECE_S) -> UsableClips:
     """The same speech in equal pieces of at most `piece_s`, the length of an utterance on a call."""
     pieces = [(clip, part) for clip, span in zip(usable.clips, usable.spans, strict=True) for part in _parts(span, piece_s)]
-    return UsableClips(tuple(clip for clip, _ in pieces), tuple(part for _, part in pieces), usable.unreadable, usable.silent)
+    return UsableClips.of(pieces, usable.unreadable, usable.silent)
 
 
 def _parts(span: Span, piece_s: float) -> list[Span]:

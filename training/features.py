@@ -21,9 +21,10 @@ from analysis.values import SAMPLE_RATE, FloatArray, PooledFrames
 from training.channel import Copy, as_recorded, draw_channel, draw_noisy, draw_telephone, through
 from training.corpus import CACHE, Clip, UsableClips, data_folder, in_pieces, read_clip, read_manifest, read_unacted, usable_clips
 from training.perturbations import PERTURBATIONS
+from training.tone_data import Rows, ToneData
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from analysis.ports import WindowEncoder
@@ -207,6 +208,11 @@ class Source:
     folder: Path
     root: Path
 
+    def where(self, name: str, wanted: Callable[[Clip], bool]) -> Source:
+        """The clips that are wanted, with a cache of their own."""
+        kept = [(clip, span) for clip, span in zip(self.usable.clips, self.usable.spans, strict=True) if wanted(clip)]
+        return Source(name, UsableClips.of(kept), self.folder, self.root / name)
+
 
 def open_sources() -> list[Source]:
     """The acted corpora and the unacted speech; says how many clips were skipped and why."""
@@ -247,6 +253,21 @@ def fill_copy(source: Source, copy: str, voices: Sequence[FloatArray], encoder: 
     cache = open_cache(source.usable, encoder.encoder, copy, source.root)
     fill(cache, WindowAudio(source.usable, source.folder, copy, voices), encoder)
     return cache
+
+
+def load_copy(source: Source, encoder: str, copy: str, *, filled_by: str) -> ToneData:
+    """What is cached of one copy of a source. Raises FileNotFoundError with the command that fills the cache where it is not complete."""
+    cache = open_cache(source.usable, encoder, copy, source.root)
+    if cache.missing():
+        raise FileNotFoundError(f"{cache.folder} is not complete: run python -m {filled_by}")
+    return labelled(source, copy, load_pooled(cache, len(source.usable.clips)))
+
+
+def labelled(source: Source, copy: str, features: FloatArray) -> ToneData:
+    """One row per clip of a source; clips without features (NaN) are left out."""
+    clips = source.usable.clips
+    rows = Rows(clips, (copy,) * len(clips), np.array([span.seconds for span in source.usable.spans]))
+    return ToneData(rows, features).where(~np.isnan(features[:, 0]))
 
 
 if __name__ == "__main__":

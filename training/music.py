@@ -19,19 +19,8 @@ import soxr
 from analysis.engines.window_encoder import WhisperWindowEncoder
 from analysis.values import SAMPLE_RATE, FloatArray, Span
 from training.corpus import CACHE, Clip, UsableClips, read_clip
-from training.features import (
-    FeatureCache,
-    PackedWindow,
-    Source,
-    WindowAudio,
-    babble_voices,
-    fill,
-    load_pooled,
-    open_cache,
-    open_sources,
-    pack,
-)
-from training.tone_data import Rows, ToneData
+from training.features import PackedWindow, Source, WindowAudio, babble_voices, fill_copy, load_copy, open_sources, pack
+from training.tone_data import ToneData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,15 +78,11 @@ def music_source(root: Path = ROOT) -> Source:
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.wav"))
     edges = list(itertools.accumulate(PIECE_S, initial=0.0))
     placed = [(_clip(MUSIC, path, path), Span(first, last)) for path in paths for first, last in itertools.pairwise(edges)]
-    return Source(MUSIC, _usable(placed), folder, root)
+    return Source(MUSIC, UsableClips.of(placed), folder, root / "music")
 
 
 def _clip(corpus: str, path: str, speaker: str) -> Clip:
     return Clip(corpus=corpus, path=path, speaker=speaker, gender="", language="", label="neutral", intensity="", text="")
-
-
-def _usable(placed: Sequence[tuple[Clip, Span]]) -> UsableClips:
-    return UsableClips(tuple(clip for clip, _ in placed), tuple(span for _, span in placed), unreadable=0, silent=0)
 
 
 def behind_source(speech: Sequence[Source], root: Path = ROOT) -> Source:
@@ -108,7 +93,7 @@ def behind_source(speech: Sequence[Source], root: Path = ROOT) -> Source:
         for number, (speaker, mixed) in enumerate(_with_music(speech, folder, root))
         for part, samples in enumerate(mixed)
     ]
-    return Source(BEHIND, _usable(placed), folder, root)
+    return Source(BEHIND, UsableClips.of(placed), folder, root / "music-behind")
 
 
 def _with_music(speech: Sequence[Source], folder: Path, root: Path) -> Iterator[tuple[str, list[FloatArray]]]:
@@ -153,7 +138,7 @@ def fill_features(weights: Sequence[str]) -> None:
         encoder = WhisperWindowEncoder(name)
         for source, copies in ((music_source(), COPIES), (behind_source(speech), BEHIND_COPIES)):
             for copy in copies:
-                fill(_cache(source, encoder.encoder, copy), WindowAudio(source.usable, source.folder, copy, voices), encoder)
+                fill_copy(source, copy, voices, encoder)
 
 
 def load_music(weights: str) -> ToneData | None:
@@ -164,19 +149,10 @@ def load_music(weights: str) -> ToneData | None:
     if not (ROOT / "pieces").exists():
         return None
     planned = ((music_source(), COPIES), (behind_source(open_sources()), BEHIND_COPIES))
-    return ToneData.joined([_loaded(source, weights, copy) for source, copies in planned for copy in copies])
-
-
-def _loaded(source: Source, weights: str, copy: str) -> ToneData:
-    cache = _cache(source, f"whisper-{weights}", copy)
-    if cache.missing():
-        raise FileNotFoundError(f"{cache.folder} is not complete: run python -m training.music --weights {weights}")
-    rows = Rows(source.usable.clips, (copy,) * len(source.usable.clips), np.array([span.seconds for span in source.usable.spans]))
-    return ToneData(rows, load_pooled(cache, len(rows)))
-
-
-def _cache(source: Source, encoder: str, copy: str) -> FeatureCache:
-    return open_cache(source.usable, encoder, copy, source.root / source.name.replace(" ", "-"))
+    command = f"training.music --weights {weights}"
+    return ToneData.joined(
+        [load_copy(source, f"whisper-{weights}", copy, filled_by=command) for source, copies in planned for copy in copies]
+    )
 
 
 def music_in_words(data: ToneData | None) -> str:

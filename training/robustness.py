@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.engines.window_encoder import WhisperWindowEncoder
-from training.corpus import CACHE, TONE_CLASSES, UsableClips
-from training.features import Source, babble_voices, fill_copy, load_pooled, open_cache, open_sources
+from training.corpus import TONE_CLASSES
+from training.features import babble_voices, fill_copy, load_copy, open_sources
 from training.metrics import uar
 from training.perturbations import PERTURBATIONS
-from training.tone_data import Rows, ToneData
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from training.features import Source
     from training.metrics import Labels
     from training.tone import Fold
+    from training.tone_data import ToneData
 
 CORPUS = "ravdess"
 CLASSES = ("anger", "happiness", "neutral", "sadness")
@@ -52,20 +53,13 @@ MARKS: Mapping[str, Marks] = {
 
 
 def source_of(acted: Source) -> Source:
-    """The clips of the four classes, with a cache of their own."""
-    chosen = [i for i, clip in enumerate(acted.usable.clips) if clip.corpus == CORPUS and clip.tone in CLASSES]
-    usable = UsableClips(tuple(acted.usable.clips[i] for i in chosen), tuple(acted.usable.spans[i] for i in chosen), 0, 0)
-    return Source("robustness", usable, acted.folder, CACHE / "robustness")
+    """The clips of the four classes."""
+    return acted.where("robustness", lambda clip: clip.corpus == CORPUS and clip.tone in CLASSES)
 
 
 def load(source: Source, encoder: str, copy: str) -> ToneData:
     """Cached features of one copy. Raises FileNotFoundError where the cache is not filled."""
-    cache = open_cache(source.usable, encoder, copy, source.root)
-    if cache.missing():
-        raise FileNotFoundError(f"{cache.folder} is not complete: run python -m training.robustness")
-    clips = source.usable.clips
-    rows = Rows(clips, (copy,) * len(clips), np.array([span.seconds for span in source.usable.spans]))
-    return ToneData(rows, load_pooled(cache, len(clips)))
+    return load_copy(source, encoder, copy, filled_by="training.robustness")
 
 
 def decisions(data: ToneData, folds: Sequence[Fold]) -> Labels:

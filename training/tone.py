@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 
 from analysis.heads import BASELINE_PRIOR_S, HeadCard, LinearHead, save_head
 from training.corpus import TONE_CLASSES, UNACTED
-from training.features import COPIES, MEASURED, TRAINED, Source, load_pooled, open_cache, open_sources
+from training.features import COPIES, MEASURED, TRAINED, load_copy, open_sources
 from training.linear import ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import best_temperature, class_weights, rounded, softmax
 from training.music import load_music, music_in_words
@@ -226,17 +226,12 @@ def fitted_temperature(held: HeldOut) -> float:
 
 def load(weights: str, copies: Sequence[str]) -> ToneData:
     """The cached features of one encoder. Raises FileNotFoundError where the cache is not filled."""
-    return ToneData.joined([_loaded(source, weights, copy) for source, copy in itertools.product(open_sources(), copies)])
-
-
-def _loaded(source: Source, weights: str, copy: str) -> ToneData:
-    clips = source.usable.clips
-    cache = open_cache(source.usable, f"whisper-{weights}", copy, source.root)
-    if cache.missing():
-        raise FileNotFoundError(f"{cache.folder} is not complete: run python -m training.features --weights {weights} --copies {copy}")
-    pooled = load_pooled(cache, len(clips))
-    rows = Rows(clips, (copy,) * len(clips), np.array([span.seconds for span in source.usable.spans]))
-    return ToneData(rows, pooled).where(~np.isnan(pooled[:, 0]))
+    return ToneData.joined(
+        [
+            load_copy(source, f"whisper-{weights}", copy, filled_by=f"training.features --weights {weights} --copies {copy}")
+            for source, copy in itertools.product(open_sources(), copies)
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,6 @@ def acted_source(folder: Path) -> Source:
 
 
 def test_functionals_are_those_of_each_clips_own_speech_in_every_copy_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "CACHE", tmp_path / "cache")
     source = baselines.source_of(acted_source(tmp_path))
     assert [clip.path for clip in source.usable.clips] == ["0.flac", "1.flac", "3.flac", "4.flac"]
     data = baselines.functional_data(source, ("clean", "telephone"), [])
