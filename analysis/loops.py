@@ -15,6 +15,6 @@ def repeats(text: str, config: TranscribeConfig) -> bool:
     return bool(written) and len(written) / len(zlib.compress(written)) > config.max_compression
 
 
-def spoken_rate(text: str, seconds: float, config: TranscribeConfig) -> bool:
+def could_be_said(text: str, seconds: float, config: TranscribeConfig) -> bool:
     """Whether so many words can have been said in so many seconds, and were not stretched over them."""
     return config.min_repeating_wps <= len(text.split()) / max(seconds, 1e-9) <= config.max_repeating_wps

@@ -19,7 +19,7 @@ from faster_whisper.transcribe import get_suppressed_tokens, merge_punctuations
 
 from analysis import resolver
 from analysis.errors import AnalysisError
-from analysis.loops import repeats, spoken_rate
+from analysis.loops import could_be_said, repeats
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word
 from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
@@ -126,7 +126,7 @@ class FasterWhisperTranscriber:
         found = self._decode(encoded, tokenizer, beam_size=self._config.beam)
         for index, (tokens, _) in enumerate(found):
             text = tokenizer.decode(tokens)
-            if repeats(text, self._config) and not spoken_rate(text, seconds[index], self._config):
+            if repeats(text, self._config) and not could_be_said(text, seconds[index], self._config):
                 retry = self._decode([encoded[index]], tokenizer, beam_size=_RETRY_BEAM, no_repeat_ngram_size=_RETRY_NGRAM)
                 found[index] = retry[0]
         return found

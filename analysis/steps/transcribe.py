@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import AnalysisError
-from analysis.loops import repeats, spoken_rate
+from analysis.loops import could_be_said, repeats
 from analysis.values import SAMPLE_RATE, Note, PooledFrames, Span, Transcript, Utterance, Word
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def _is_invented(window: Window, heard: WindowTranscript, config: TranscribeConf
     """Whisper fills noise with words: it doubts them itself, says there is no speech, or repeats itself as no speaker would."""
     text = "".join(word.text for word in heard.words)
     speech_s = sum(piece.span.seconds for piece in window.pieces)
-    believed = spoken_rate(text, speech_s, config) and heard.confidence >= config.min_repeating_confidence
+    believed = could_be_said(text, speech_s, config) and heard.confidence >= config.min_repeating_confidence
     silent = heard.no_speech > config.max_no_speech and heard.confidence < config.min_no_speech_confidence
     return (repeats(text, config) and not believed) or silent or heard.confidence < config.min_word_confidence
 
