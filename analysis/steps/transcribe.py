@@ -134,15 +134,14 @@ def transcribe(
     dropped = done = 0
 
     def hear(batch: Sequence[Window]) -> list[tuple[Window, WindowTranscript]]:
-        if not batch:
-            return []
         heard = transcriber.transcribe([sounds.take(window) for window in batch], language=spoken, frames=[pooled] * len(batch))
         return list(zip(batch, heard, strict=True))
 
     for batch in _batches(windows, config.batch):
         first = hear(batch)
         passed_over = [again for window, transcript in first for again in _passed_over(window, transcript, config)]
-        for window, transcript in (*first, *hear(passed_over)):
+        second = [each for again in _batches(passed_over, config.batch) for each in hear(again)]
+        for window, transcript in (*first, *second):
             kept, left_out = _utterances(window, transcript, transcriber.frame_rate, config)
             found.extend(replace(utterance, language=spoken) for utterance in kept)
             dropped += left_out

@@ -252,6 +252,11 @@ class TestPassedOver:
         again = transcriber.batches[1]
         assert [round(len(window) / SAMPLE_RATE) for window in again] == [9, 4]
 
+    def test_they_are_heard_in_batches_too(self, minutes: Recording) -> None:
+        transcriber = ScriptedTranscriber()
+        run(minutes, [voice(*[(10.0 * number, 10.0 * number + 2.0) for number in range(12)])], transcriber, replace(CONFIG, batch=2))
+        assert [len(batch) for batch in transcriber.batches] == [1, 2, 1]
+
 
 class TestInventedWords:
     def dropped(self, recording: Recording, transcriber: ScriptedTranscriber) -> bool:
