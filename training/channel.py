@@ -88,7 +88,8 @@ def heard(samples: FloatArray, channel: Channel, rng: np.random.Generator, voice
     if channel.reverb_s:
         sound = _in_room(sound, channel.reverb_s, rng)
     if channel.noise is not None:
-        sound = sound + _at_snr(NOISES[channel.noise](len(sound), rng, voices), sound, channel.snr_db)
+        noise = NOISES[channel.noise](len(sound), rng, voices)
+        sound = sound + noise * noise_gain(noise, sound, channel.snr_db)
     if channel.clipped_share:
         limit = np.quantile(np.abs(sound), 1.0 - channel.clipped_share)
         sound = np.clip(sound, -limit, limit)
@@ -96,7 +97,7 @@ def heard(samples: FloatArray, channel: Channel, rng: np.random.Generator, voice
     line = soxr.resample(sound, SAMPLE_RATE, rate)
     if channel.narrow:
         line = sosfiltfilt(_BAND, line)
-    line = np.clip(line * 10 ** (channel.level_db / 20) / max(_rms(line), 1e-9), -_PEAK, _PEAK)
+    line = np.clip(line * 10 ** (channel.level_db / 20) / max(rms(line), 1e-9), -_PEAK, _PEAK)
     if channel.codec is not None:
         line = fitted(CODECS[channel.codec](line, rate), len(line))
     if channel.packet_loss:
@@ -105,33 +106,38 @@ def heard(samples: FloatArray, channel: Channel, rng: np.random.Generator, voice
 
 
 Copy: TypeAlias = "Callable[[Sequence[FloatArray], np.random.Generator, Sequence[FloatArray]], list[FloatArray]]"
-"""Takes the pieces of one window and others' voices; gives the pieces as they arrive. All pieces go over one line."""
+"""Takes the pieces of one window and others' voices; gives the pieces as they arrive."""
 
 
 def as_recorded(pieces: Sequence[FloatArray], _: np.random.Generator, __: Sequence[FloatArray]) -> list[FloatArray]:
     return list(pieces)
 
 
-def through(draw: Callable[[np.random.Generator], Channel]) -> Copy:
-    """A copy that passes every window through a channel of its own."""
+def over_one_line(line: Callable[[FloatArray, np.random.Generator, Sequence[FloatArray]], FloatArray]) -> Copy:
+    """A copy whose line takes a window's pieces as one sound and keeps its length."""
 
     def copy(pieces: Sequence[FloatArray], rng: np.random.Generator, voices: Sequence[FloatArray]) -> list[FloatArray]:
-        line = heard(np.concatenate(pieces), draw(rng), rng, voices)
-        return np.split(line, np.cumsum([len(piece) for piece in pieces])[:-1])
+        return np.split(line(np.concatenate(pieces), rng, voices), np.cumsum([len(piece) for piece in pieces])[:-1])
 
     return copy
+
+
+def through(draw: Callable[[np.random.Generator], Channel]) -> Copy:
+    """A copy that passes every window through a channel of its own."""
+    return over_one_line(lambda samples, rng, voices: heard(samples, draw(rng), rng, voices))
 
 
 def fitted(samples: DoubleArray, length: int) -> DoubleArray:
     return np.pad(samples, (0, max(0, length - len(samples))))[:length]
 
 
-def _rms(samples: DoubleArray) -> float:
-    return float(np.sqrt(np.mean(np.square(samples))))
+def rms(samples: DoubleArray | FloatArray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
-def _at_snr(noise: DoubleArray, speech: DoubleArray, snr_db: float) -> DoubleArray:
-    return noise * (_rms(speech) / max(_rms(noise), 1e-9) * 10 ** (-snr_db / 20))
+def noise_gain(noise: DoubleArray | FloatArray, speech: DoubleArray | FloatArray, snr_db: float) -> float:
+    """What the noise is multiplied with to lie `snr_db` under the speech."""
+    return rms(speech) / max(rms(noise), 1e-9) * 10 ** (-snr_db / 20)
 
 
 def _in_room(samples: DoubleArray, reverb_s: float, rng: np.random.Generator) -> DoubleArray:
@@ -175,7 +181,7 @@ def _babble(length: int, rng: np.random.Generator, voices: Sequence[FloatArray])
     total = np.zeros(length)
     for index in rng.choice(len(voices), min(VOICES_OF_BABBLE, len(voices)), replace=False):
         voice = np.roll(np.resize(voices[index].astype(np.float64), length), int(rng.integers(length)))
-        total += voice / max(_rms(voice), 1e-9)
+        total += voice / max(rms(voice), 1e-9)
     return total
 
 

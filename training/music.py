@@ -18,6 +18,7 @@ import soxr
 
 from analysis.engines.window_encoder import WhisperWindowEncoder
 from analysis.values import SAMPLE_RATE, FloatArray, Span
+from training.channel import noise_gain
 from training.corpus import CACHE, Clip, UsableClips, read_clip
 from training.features import PackedWindow, Source, WindowAudio, babble_voices, fill_copy, load_copy, open_sources, pack
 from training.tone_data import ToneData
@@ -113,12 +114,7 @@ def _with_music(speech: Sequence[Source], folder: Path, root: Path) -> Iterator[
 def mixed(speech: FloatArray, music: FloatArray, snr_db: float = BEHIND_SNR_DB) -> FloatArray:
     """Speech over the beginning of the music, `snr_db` over it, shape [n]."""
     behind = np.resize(music, len(speech))
-    gain = rms(speech) / max(rms(behind), 1e-9) * 10 ** (-snr_db / 20)
-    return np.asarray(np.clip(speech + gain * behind, -1.0, 1.0), np.float32)
-
-
-def rms(samples: FloatArray) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    return np.asarray(np.clip(speech + behind * noise_gain(behind, speech, snr_db), -1.0, 1.0), np.float32)
 
 
 def first_windows(speech: Sequence[Source]) -> list[tuple[Source, PackedWindow]]:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
 from analysis.values import SAMPLE_RATE, FloatArray
-from training.channel import Channel, Copy, heard, pink
+from training.channel import Channel, Copy, heard, over_one_line, pink, through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,29 +29,21 @@ def _each(change: Callable[[FloatArray, np.random.Generator], FloatArray]) -> Co
     return copy
 
 
-def _over(channel: Channel) -> Copy:
-    def copy(pieces: Sequence[FloatArray], rng: np.random.Generator, voices: Sequence[FloatArray]) -> list[FloatArray]:
-        line = heard(np.concatenate(pieces), channel, rng, voices)
-        return np.split(line, np.cumsum([len(piece) for piece in pieces])[:-1])
-
-    return copy
-
-
 def _wire(**given: float | str) -> Copy:
-    return _over(Channel(narrow=False, codec=None, **given))  # type: ignore[arg-type]
+    channel = Channel(narrow=False, codec=None, **given)  # type: ignore[arg-type]
+    return through(lambda _: channel)
 
 
-def _phone(pieces: Sequence[FloatArray], rng: np.random.Generator, _: Sequence[FloatArray]) -> list[FloatArray]:
+def _phone(samples: FloatArray, rng: np.random.Generator, _: Sequence[FloatArray]) -> FloatArray:
     """Full peak, compression over -20 dB, AMR-NB at 7.4 kbit/s, then pink noise at -25 dB over 3 kHz."""
-    joined = np.concatenate(pieces).astype(np.float64)
-    joined /= max(float(np.abs(joined).max()), 1e-9)
-    envelope = np.maximum(np.abs(sosfilt(butter(1, 20.0, fs=SAMPLE_RATE, output="sos"), np.abs(joined))), 1e-6)
+    sound = samples.astype(np.float64)
+    sound /= max(float(np.abs(sound).max()), 1e-9)
+    envelope = np.maximum(np.abs(sosfilt(butter(1, 20.0, fs=SAMPLE_RATE, output="sos"), np.abs(sound))), 1e-6)
     threshold = 10 ** (PHONE_PEAK_DB / 20)
-    joined *= np.where(envelope > threshold, (envelope / threshold) ** (PHONE_RATIO - 1.0), 1.0)
-    line = heard(joined.astype(np.float32), Channel(level_db=-20.0, codec="amr-nb-7400"), rng)
+    sound *= np.where(envelope > threshold, (envelope / threshold) ** (PHONE_RATIO - 1.0), 1.0)
+    line = heard(sound.astype(np.float32), Channel(level_db=-20.0, codec="amr-nb-7400"), rng)
     hiss = sosfiltfilt(butter(2, 3000.0, "highpass", fs=SAMPLE_RATE, output="sos"), pink(len(line), rng))
-    noisy = (line + hiss * float(line.std() / hiss.std()) * 10 ** (PHONE_NOISE_DB / 20)).astype(np.float32)
-    return np.split(noisy, np.cumsum([len(piece) for piece in pieces])[:-1])
+    return (line + hiss * float(line.std() / hiss.std()) * 10 ** (PHONE_NOISE_DB / 20)).astype(np.float32)
 
 
 def _filtered(kind: Literal["highpass", "lowpass"], hz: float) -> Copy:
@@ -88,7 +80,7 @@ PERTURBATIONS: Mapping[str, Copy] = {
     "street 20 dB": _wire(noise="street", snr_db=20.0),
     "hum 20 dB": _wire(noise="hum", snr_db=20.0),
     "white 20 dB": _wire(noise="white", snr_db=20.0),
-    "phone": _phone,
+    "phone": over_one_line(_phone),
     "room": _wire(reverb_s=0.3),
     "tilt up": _tilted(TILT_DB_PER_OCTAVE),
     "tilt down": _tilted(-TILT_DB_PER_OCTAVE),

@@ -16,8 +16,9 @@ from analysis.values import SAMPLE_RATE, Abstention
 from bench.asr import hold_music
 from tests.audio import noise
 from training import music
+from training.channel import rms
 from training.corpus import ROOT, TONE_CLASSES, Clip, read_clip
-from training.music import BEHIND, LEAST_S, MUSIC, WINDOW_S, mixed, music_in_words, music_source, rms, store_music
+from training.music import BEHIND, LEAST_S, MUSIC, WINDOW_S, mixed, music_in_words, music_source, store_music
 from training.refusal_report import left_out_refusals, pooled_pieces, refusing_head, shares, tones
 from training.refusals import KNOWN_SHARE, fit_refusals, splits, whitened_axes
 from training.tone_data import Rows, ToneData
