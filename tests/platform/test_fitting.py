@@ -20,9 +20,9 @@ TONE, WORDING = 0, 1
 @pytest.mark.parametrize("scales", [(2.0, 0.6, 1, 1, 1), (0.3, 1.4, 1, 1, 1)])
 def test_weights_that_are_true_elsewhere_are_found(scales: Scales) -> None:
     speech = center(scales=scales)
-    found = fitting.fit(speech.judged(200, 300), prior=PRIOR, flagged_share=speech.flagged_share)
+    found = fitting.fit(speech.judged(300, 900), prior=PRIOR, flagged_share=speech.flagged_share)
     for part in (TONE, WORDING):
-        assert (found.scales[part] - 1.0) * (scales[part] - 1.0) > 0.05
+        assert (found.scales[part] - 1.0) * (scales[part] - 1.0) > 0.1
 
 
 def test_few_verdicts_move_less_than_many() -> None:
