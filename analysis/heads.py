@@ -6,7 +6,8 @@ A head is two files of one stem, `tone-<encoder>` or `wording-minilm`:
   `arousal_weight` [d] and `arousal_bias` [1], and may have what it needs to refuse music (`music_weight` [d], `music_bias` [1]) and what is
   unlike its training (`novelty_axes` [m, d], float16, `novelty_limit` [1]);
 - `<stem>.json`: `name`, `encoder`, `classes` (the k rows in order), `digest` (`sha256:` of the safetensors file), `license`,
-  `commercial_use`, `languages`, `priors` (what share of its training each class was), `temperature`, `metrics`.
+  `commercial_use`, `languages`, `priors` (what share of its training each class was), `temperature`, `metrics`; that of a tone head may
+  have `least_confidence`, a probability that the likeliest class must have.
 
 Provenance names a head as `<name>@sha256:<the safetensors file>+card@sha256:<what scores rest on in the card>`.
 
@@ -61,6 +62,8 @@ class HeadCard:
     languages: frozenset[str]
     priors: Mapping[str, float]
     temperature: float
+    least_confidence: float = 0.0
+    """Probability of the likeliest class under which the head does not answer."""
 
     def prior(self, name: str) -> float:
         """What share of its training a class was. Raises AnalysisError where the card does not state it."""
@@ -71,7 +74,7 @@ class HeadCard:
     @property
     def scoring_digest(self) -> str:
         """`sha256:` of what scores rest on besides the tensors; the measurements and terms of a card may change without changing it."""
-        bearing = [self.encoder, self.classes, sorted(self.languages), sorted(self.priors.items()), self.temperature]
+        bearing = [self.encoder, self.classes, sorted(self.languages), sorted(self.priors.items()), self.temperature, self.least_confidence]
         return "sha256:" + hashlib.sha256(json.dumps(bearing, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -212,6 +215,9 @@ def _card(description: dict[str, Any]) -> HeadCard:
             str(name): _number(share, f"the prior of {name}", below=1.0) for name, share in _typed(description, "priors", dict).items()
         },
         temperature=_number(description["temperature"], "the temperature", below=math.inf),
+        least_confidence=_number(description["least_confidence"], "the least confidence", below=1.0)
+        if "least_confidence" in description
+        else 0.0,
     )
 
 

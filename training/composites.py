@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from analysis.ports import Engines
     from analysis.values import CallAnalysis, FloatArray
     from training.corpus import Clip
-    from training.tone import Fold
+    from training.tone import Fold, ToneHead
+    from training.tone_data import Rows
 
 CORPUS = "ravdess"
 TURNS = 14
@@ -143,10 +144,9 @@ class Outcome:
         return found
 
 
-def run(fold: Fold, temperature: float, calls: Sequence[Composite], engines: Engines, folder: Path, config: Config) -> list[Outcome]:
-    """The whole pipeline over the calls, with the fold's own head in place of the shipped one."""
-    head = replace(fold.head, temperature=temperature)
-    save_head("tone-whisper-base", tensors(head), description("base", head, fold.trained, metrics={}), folder)
+def run(head: ToneHead, trained: Rows, calls: Sequence[Composite], engines: Engines, folder: Path, config: Config) -> list[Outcome]:
+    """The whole pipeline over the calls, with this head in place of the shipped one."""
+    save_head("tone-whisper-base", tensors(head), description("base", head, trained, metrics={}), folder)
     own = replace(engines, tone=EncoderHeadToneModel(config, "whisper-base", folder))
     options = CallOptions(parties=GivenParties(channels=(Party.AGENT, Party.CUSTOMER)))
     return [Outcome(call, analyze(call.file, engines=own, config=config, options=options)) for call in calls]

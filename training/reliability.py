@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from training.tone_data import HeldOut, Table
 
 BINS = 10
+SLICES = 20
 COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
@@ -37,3 +38,13 @@ def risk_coverage(held: HeldOut) -> Table:
         kept = order[: max(1, round(coverage * len(order)))]
         table[f"{coverage:.2f}"] = {"risk": float(wrong[kept].mean()), "confidence": float(confidence[kept[-1]])}
     return table
+
+
+def least_confidence(held: HeldOut) -> float:
+    """The confidence from which answers are more often right than wrong, by slices of a twentieth of the utterances."""
+    confidence = held.probabilities.max(axis=1)
+    wrong = held.probabilities.argmax(axis=1) != held.rows.labels
+    for rows in np.array_split(np.argsort(confidence), SLICES):
+        if wrong[rows].mean() < 0.5:
+            return float(confidence[rows[0]])
+    return 1.0

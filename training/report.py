@@ -112,8 +112,8 @@ def composite_tables(run: Run) -> Tables:
         for fold in run.folds:
             calls = composites.build(fold, data_folder() / "emotion", Path(folder), 0)
             for name, config in configs.items():
-                temperature = tone.temperature_for(fold, run.folds)
-                outcomes[name] += composites.run(fold, temperature, calls, engines, Path(folder), config)
+                head = tone.settled(fold, run.folds)
+                outcomes[name] += composites.run(head, fold.trained, calls, engines, Path(folder), config)
     return {"composite calls (simulation)": {name: composites.numbers(found) for name, found in outcomes.items()}}
 
 

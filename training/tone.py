@@ -24,6 +24,7 @@ from training.linear import ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import best_temperature, class_weights, rounded, softmax
 from training.music import load_music, music_in_words
 from training.refusals import fit_refusals
+from training.reliability import least_confidence
 from training.tone_data import (
     HeldOut,
     Rows,
@@ -33,6 +34,7 @@ from training.tone_data import (
     recalls,
     relative,
     report,
+    scale,
     sex_gaps,
     strong_anger_auc,
 )
@@ -85,7 +87,7 @@ AROUSAL_OF_INTENSITY = {"": 0.0, "normal": -0.1, "strong": 0.15}
 
 @dataclass(frozen=True, slots=True)
 class ToneHead:
-    """Rows over standardised features, and the temperature that calibrates their logits."""
+    """Rows over standardised features, the temperature that calibrates their logits, and how sure it must be to answer."""
 
     rows: LinearRows
     arousal: LinearRows
@@ -93,6 +95,7 @@ class ToneHead:
     std: FloatArray
     penalty: float
     temperature: float = 1.0
+    least_confidence: float = 0.0
 
     def hear(self, data: ToneData, rng: np.random.Generator, orders: int) -> HeldOut:
         """What the run time would say of every caller, in `orders` random orders one after another; shape [orders * n]."""
@@ -126,12 +129,11 @@ def row_weights(rows: Rows) -> Doubles:
 
 def train(data: ToneData, *, seed: int = 0, penalty: float | None = None) -> ToneHead:
     """Fit both outputs with every caller in a random order; without a given penalty it is chosen on a third of the speakers."""
-    mean = data.features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    std = data.features.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-6)
+    mean, std = scale(data.features)
     standardised = (data.features - mean) / std
     axes = main_axes(standardised)
     callers = data.rows.callers(np.random.default_rng(seed))
-    inputs = relative(data, standardised @ axes, callers, BASELINE_PRIOR_S)
+    inputs = relative(data, np.asarray(standardised @ axes, np.float32), callers, BASELINE_PRIOR_S)
     task = ClassTask(inputs, data.rows.labels, possible_classes(data.rows), row_weights(data.rows))
     chosen = best_penalty(task, data.rows.speakers, seed) if penalty is None else penalty
     arousal = fit_graded(inputs, arousal_targets(data.rows.clips), task.weights, penalty=AROUSAL_PENALTY)
@@ -211,12 +213,18 @@ def cross_validated(data: ToneData, seed: int) -> list[Fold]:
 
 def calibrated(folds: Sequence[Fold]) -> HeldOut:
     """Each fold divided by its temperature."""
-    return HeldOut.joined([replace(fold.held, logits=fold.held.logits / temperature_for(fold, folds)) for fold in folds])
+    return HeldOut.joined([fold.held.over(settled(fold, folds).temperature) for fold in folds])
 
 
-def temperature_for(fold: Fold, folds: Sequence[Fold]) -> float:
-    """Fitted on the *other* folds' held-out logits, so that calibration too is measured on unseen speakers."""
-    return fitted_temperature(HeldOut.joined([other.held for other in folds if other is not fold]))
+def settled(fold: Fold, folds: Sequence[Fold]) -> ToneHead:
+    """The fold's head with what fits the *other* folds' held-out logits, so that calibration too is measured on unseen speakers."""
+    return settle(fold.head, HeldOut.joined([other.held for other in folds if other is not fold]))
+
+
+def settle(head: ToneHead, held: HeldOut) -> ToneHead:
+    """The head with the temperature and the least confidence that fit these logits of speakers it was not trained on."""
+    temperature = fitted_temperature(held)
+    return replace(head, temperature=temperature, least_confidence=least_confidence(held.where(held.rows.has_anger).over(temperature)))
 
 
 def fitted_temperature(held: HeldOut) -> float:
@@ -242,13 +250,14 @@ class Evaluation:
     penalty: float
     """The one that most folds chose: a temperature belongs to heads of its own penalty."""
     temperature: float
+    least_confidence: float
 
 
 def evaluate(data: ToneData, seeds: int = SEEDS) -> Evaluation:
     copies = [copy for copy in MEASURED if copy in data.rows.copies]
     runs: list[dict[str, Table]] = []
     penalties: list[float] = []
-    temperatures: list[float] = []
+    settled_heads: list[ToneHead] = []
     for seed in range(seeds):
         folds = cross_validated(data, seed)
         held = calibrated(folds)
@@ -265,8 +274,13 @@ def evaluate(data: ToneData, seeds: int = SEEDS) -> Evaluation:
             tables["unacted_speech_left_out"] = false_alarms(foreign, copies)
         runs.append({title: table for title, table in tables.items() if table})
         penalties += [fold.head.penalty for fold in folds]
-        temperatures.append(fitted_temperature(HeldOut.joined([fold.held for fold in folds])))
-    return Evaluation(over_seeds(runs), statistics.mode(penalties), statistics.mean(temperatures))
+        settled_heads.append(settle(folds[0].head, HeldOut.joined([fold.held for fold in folds])))
+    return Evaluation(
+        over_seeds(runs),
+        statistics.mode(penalties),
+        statistics.mean(head.temperature for head in settled_heads),
+        statistics.mean(head.least_confidence for head in settled_heads),
+    )
 
 
 def left_out_corpora(data: ToneData, seed: int) -> HeldOut:
@@ -294,7 +308,7 @@ def tensors(head: ToneHead) -> dict[str, FloatArray]:
 
 def card(head: ToneHead) -> HeadCard:
     """What a head that is not written yet says of itself, as far as scoring needs it."""
-    return HeadCard("measured", "", TONE_CLASSES, "", "", False, frozenset(), {}, head.temperature)
+    return HeadCard("measured", "", TONE_CLASSES, "", "", False, frozenset(), {}, head.temperature, head.least_confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +338,7 @@ def description(weights: str, head: ToneHead, rows: Rows, *, metrics: dict[str, 
             {TONE_CLASSES[index]: float(balance[rows.labels == index].sum() / balance.sum()) for index in np.unique(rows.labels)}
         ),
         "temperature": round(head.temperature, 4),
+        "least_confidence": round(head.least_confidence, 4),
         "penalty": head.penalty,
         "metrics": metrics,
         "created_by": f"python -m training.tone --weights {weights}",
@@ -352,13 +367,15 @@ def main() -> None:
     found = evaluate(data, arguments.seeds)
     show(found.metrics)
     trained = data.where(np.isin(data.rows.copies, TRAINED))
-    head = replace(train(trained, penalty=found.penalty), temperature=found.temperature)
+    fitted = train(trained, penalty=found.penalty)
+    head = replace(fitted, temperature=found.temperature, least_confidence=found.least_confidence)
     stem = f"tone-whisper-{arguments.weights}"
     music = load_music(arguments.weights)
     refusing = fit_refusals(trained if music is None else ToneData.joined([trained, music]), head.mean, head.std)
     described = description(arguments.weights, head, trained.rows, metrics=found.metrics, terms=terms)
     save_head(stem, tensors(head) | refusing, {**described, "music": music_in_words(music)})
-    print(f"wrote {stem}: penalty {head.penalty}, temperature {head.temperature:.3f}; {time.perf_counter() - started:.0f} s")
+    settled_at = f"penalty {head.penalty}, temperature {head.temperature:.3f}, least confidence {head.least_confidence:.3f}"
+    print(f"wrote {stem}: {settled_at}; {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -97,6 +97,12 @@ class ToneData:
         return ToneData(self.rows.where(chosen), self.features[chosen])
 
 
+def scale(features: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and deviation of each feature, to standardise by."""
+    mean, std = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    return mean.astype(np.float32), std.astype(np.float32) + np.float32(1e-6)
+
+
 def relative(data: ToneData, standardised: FloatArray, callers: Sequence[Labels], prior_s: float) -> FloatArray:
     """Each row less the mean of the same caller's earlier rows, weighted by seconds and shrunk to 0 until there are enough; shape [n, d].
 
@@ -127,6 +133,10 @@ class HeldOut:
 
     def where(self, chosen: Mask) -> HeldOut:
         return HeldOut(self.rows.where(chosen), self.logits[chosen], self.arousal[chosen])
+
+    def over(self, temperature: float) -> HeldOut:
+        """Calibrated: the logits divided by a temperature."""
+        return HeldOut(self.rows, self.logits / temperature, self.arousal)
 
     @property
     def probabilities(self) -> Doubles:

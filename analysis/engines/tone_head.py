@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.config import Config
-    from analysis.heads import Doubles
+    from analysis.heads import Doubles, LinearHead
     from analysis.values import CustomerVoice, FloatArray, Utterance, UtteranceAudio
 
 CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
@@ -28,7 +28,6 @@ class EncoderHeadToneModel:
     def __init__(self, _: Config, encoder: str, folder: Path = WEIGHTS) -> None:
         self._head = load_head(f"tone-{encoder}", folder)
         self.anger_prior = self._head.card.prior("anger")
-        self._order = [self._head.card.classes.index(name) for name in CLASSES]
 
     @property
     def name(self) -> str:
@@ -47,9 +46,9 @@ class EncoderHeadToneModel:
         return self._head.card.commercial_use
 
     def score(self, voice: CustomerVoice, _: UtteranceAudio) -> list[Tone | Abstention]:
-        """One tone per utterance of the customer, or why it is none that the head knows. Every utterance must carry pooled frames.
+        """One tone per utterance of the customer, or why there is none. Every utterance must carry pooled frames.
 
-        What is refused does not count for what the caller sounded like so far.
+        What is no voice that the head knows does not count for what the caller sounded like so far; what it only doubts does.
         """
         if not voice.utterances:
             return []
@@ -60,13 +59,18 @@ class EncoderHeadToneModel:
         seconds = np.array([utterance.span.seconds for utterance in voice.utterances])
         refused = self._head.refusals(features)
         known = [number for number, reason in enumerate(refused) if reason is None]
-        tones = iter(self._tones(features[known], seconds[known]))
-        return [next(tones) if reason is None else reason for reason in refused]
+        heard = iter(tones(self._head, features[known], seconds[known]))
+        return [next(heard) if reason is None else reason for reason in refused]
 
-    def _tones(self, features: FloatArray, seconds: Doubles) -> list[Tone]:
-        logits, arousal = self._head.follow(features, seconds)
-        shares = softmax(logits[:, self._order], axis=1)
-        return [_tone(row, float(level)) for row, level in zip(shares.tolist(), expit(arousal), strict=True)]
+
+def tones(head: LinearHead, features: FloatArray, seconds: Doubles) -> list[Tone | Abstention]:
+    """What a head says of one caller's utterances in order, features of shape [n, d]; where it is not sure enough, that."""
+    logits, arousal = head.follow(features, seconds)
+    order = [head.card.classes.index(name) for name in CLASSES]
+    return [
+        _tone(row, float(level)) if max(row) >= head.card.least_confidence else Abstention.NO_EVIDENCE
+        for row, level in zip(softmax(logits[:, order], axis=1).tolist(), expit(arousal), strict=True)
+    ]
 
 
 def _tone(shares: list[float], arousal: float) -> Tone:

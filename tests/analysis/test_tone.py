@@ -197,6 +197,20 @@ def test_the_head_does_the_arithmetic_that_its_file_states(folder: Path) -> None
     assert found.arousal == pytest.approx(1 / (1 + np.exp(-parts["arousal_weight"].astype(float) @ scaled)), abs=1e-4)
 
 
+def test_a_head_that_is_not_sure_enough_does_not_answer_and_still_hears_the_caller(tmp_path: Path, folder: Path) -> None:
+    """What is doubted of one utterance leaves the next as it would have been."""
+    said = tuple(utterance(number, frames=pooled(level)) for number, level in ((1, 1.5), (2, 0.8), (3, 2.5)))
+    voice = CustomerVoice(CUSTOMER, 0.8, said)
+    every = EncoderHeadToneModel(Config(), ENCODER, folder).score(voice, unheard)
+    sure = [max(getattr(tone, name) for name in CLASSES) for tone in every]
+    assert len(set(sure)) == 3
+    own = tmp_path / "unsure"
+    own.mkdir()
+    save_head(f"tone-{ENCODER}", tensors(), description(least_confidence=sorted(sure)[1]), own)
+    found = EncoderHeadToneModel(Config(), ENCODER, own).score(voice, unheard)
+    assert found == [tone if level > min(sure) else Abstention.NO_EVIDENCE for tone, level in zip(every, sure, strict=True)]
+
+
 def test_classes_sum_to_one_after_rounding_whatever_their_order_in_the_file(tmp_path: Path) -> None:
     shuffled = list(reversed(CLASSES))
     save_head(f"tone-{ENCODER}", tensors(), description(classes=shuffled), tmp_path)

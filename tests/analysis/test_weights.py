@@ -78,7 +78,13 @@ def changed(folder: Path, changes: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"priors": {"frustration": 0.3}}, {"temperature": 1.5}, {"classes": ["sentiment", "frustration"]}, {"languages": ["en", "de"]}],
+    [
+        {"priors": {"frustration": 0.3}},
+        {"temperature": 1.5},
+        {"least_confidence": 0.5},
+        {"classes": ["sentiment", "frustration"]},
+        {"languages": ["en", "de"]},
+    ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_a_score_rests_on_in_a_card_is_in_provenance(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -105,6 +111,7 @@ def test_provenance_holds_the_digest_of_the_tensors_and_of_the_card(stem: str) -
         ({"priors": None}, "priors is None"),
         ({"temperature": 0}, "the temperature is 0"),
         ({"temperature": math.inf}, "the temperature is inf"),
+        ({"least_confidence": 1.0}, "the least confidence is 1.0"),
         ({"classes": "frustration"}, "classes is 'frustration'"),
         ({"commercial_use": "false"}, "commercial_use is 'false'"),
     ],

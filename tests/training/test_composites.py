@@ -219,15 +219,14 @@ def test_the_pipeline_runs_with_the_folds_own_calibrated_head(engines: Engines, 
 
     monkeypatch.setattr(composites, "analyze", analyze)
     data = made_up(corpora={"ravdess": ravdess.LABELS})
-    head = tone.train(data, penalty=0.03)
-    fold = tone.Fold(head, data.rows, head.hear(data.where(np.arange(4)), np.random.default_rng(0), 1))
+    head = replace(tone.train(data, penalty=0.03), temperature=1.7, least_confidence=0.3)
     call = Composite(tmp_path / "call.wav", "ravdess:1", None, ())
-    (found,) = composites.run(fold, 1.7, [call], engines, tmp_path, Config())
+    (found,) = composites.run(head, data.rows, [call], engines, tmp_path, Config())
     assert found.call is call
     own = asked[0]["engines"]
     assert own.transcriber is engines.transcriber
     assert own.tone is not engines.tone
     assert own.tone.encoder == "whisper-base"
-    assert own.tone._head.card.temperature == 1.7
+    assert (own.tone._head.card.temperature, own.tone._head.card.least_confidence) == (1.7, 0.3)
     np.testing.assert_allclose(own.tone._head.tensors["weight"], head.rows.weight, rtol=1e-5)
     assert asked[0]["options"].parties.channels == (Party.AGENT, Party.CUSTOMER)

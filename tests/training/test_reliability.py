@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.made import said
 from training.corpus import CLASS_OF_LABEL
-from training.reliability import BINS, COVERAGES, reliability, risk_coverage
+from training.reliability import BINS, COVERAGES, least_confidence, reliability, risk_coverage
 
 
 def test_calibrated_scores_are_observed_as_stated() -> None:
@@ -67,3 +67,18 @@ def test_a_single_utterance_is_answered_at_every_coverage() -> None:
     wrong = replace(held, logits=held.logits[:, ::-1])
     assert {row["risk"] for row in risk_coverage(held).values()} == {0.0}
     assert {row["risk"] for row in risk_coverage(wrong).values()} == {1.0}
+
+
+def test_the_least_confidence_is_where_answers_begin_to_be_more_often_right_than_wrong() -> None:
+    """Calibrated scores are right half of the time at one half; scores that are sure for nothing need more, modest ones less."""
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.2, 1.0, 20000)
+    for right, least in ((sure, 0.5), (sure**2, 0.71), (np.sqrt(sure), 0.25)):
+        held = said(np.where(rng.random(20000) < right, "angry", "sad").tolist(), sure.tolist())
+        assert least_confidence(held) == pytest.approx(least, abs=0.05)
+
+
+def test_a_head_that_is_always_wrong_never_answers_and_one_that_is_always_right_always_does() -> None:
+    anger = np.linspace(0.3, 0.9, 100)
+    assert least_confidence(said(["sad"] * 100, anger.tolist())) == 1.0
+    assert least_confidence(said(["angry"] * 100, anger.tolist())) == pytest.approx(0.3)

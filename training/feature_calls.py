@@ -1,6 +1,7 @@
-"""How much tone may weigh in the fusion, seen on calls put together from held-out speakers' features. A simulation without any words.
+"""What the fusion makes of tone alone, on calls put together from held-out speakers' features. A simulation without any words.
 
-The weight is chosen on EmoDB and nEMO; RAVDESS is left for the composite calls that go through the whole pipeline (training.composites).
+Tone's weight and limit and the weight of context are chosen here on EmoDB and nEMO; RAVDESS is left for the composite calls that go through
+the whole pipeline (training.composites).
 """
 
 from __future__ import annotations
@@ -10,24 +11,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.config import Config
+from analysis.config import Config, FuseConfig
+from analysis.engines.tone_head import tones
 from analysis.heads import LinearHead
 from analysis.steps import flags, fuse, segments
-from analysis.values import Party, PlainMeasures, Scoring, ScoringMode, Span, Tone, Utterance, Wording
+from analysis.values import Party, PlainMeasures, Scoring, ScoringMode, Span, Utterance, Wording
 from training.composites import ANGRY_TURNS, CALM_SHARE, EARLIEST_ANGRY, LATEST_ANGRY, TURNS, tone_alone
-from training.corpus import TONE_CLASSES
-from training.metrics import softmax
-from training.tone import card, temperature_for, tensors
+from training.tone import card, settled, tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from analysis.values import Moment
-    from training.metrics import Doubles, Labels
+    from analysis.values import Abstention, Moment, Tone
+    from training.metrics import Labels
     from training.tone import Fold
     from training.tone_data import Table, ToneData
 
-WEIGHTS = (0.4, 0.6, 0.8, 1.0, 1.2)
+CHOSEN_ON = ("emodb", "nemo")
+FUSIONS: Mapping[str, FuseConfig] = {
+    "as configured": FuseConfig(),
+}
 CALLS_A_SPEAKER = 12
 CALM_LABELS = ("neutral", "calm", "boredom")
 PAUSE_S = 5.0
@@ -42,16 +45,15 @@ class FeatureCall:
 
     corpus: str
     angry: tuple[bool, ...]
-    probabilities: Doubles
-    """Shape [turns, 7]."""
-    seconds: Doubles
+    tones: tuple[Tone | Abstention, ...]
+    seconds: tuple[float, ...]
 
 
 def calls(data: ToneData, folds: Sequence[Fold], copy: str, seed: int = 0) -> Iterator[FeatureCall]:
     """Calls of every held-out speaker who acts anger, half of them with an angry stretch."""
     rng = np.random.default_rng(seed)
     for fold in folds:
-        measured = replace(fold.head, temperature=temperature_for(fold, folds))
+        measured = settled(fold, folds)
         head = LinearHead(card(measured), tensors(measured))
         for speaker in sorted(set(fold.held.rows.speakers)):
             own = np.flatnonzero((np.array(data.rows.speakers) == speaker) & data.rows.has(copy=copy))
@@ -60,8 +62,8 @@ def calls(data: ToneData, folds: Sequence[Fold], copy: str, seed: int = 0) -> It
             if all(len(pool) for pool in pools):
                 for number in range(CALLS_A_SPEAKER):
                     rows, angry = _turns(pools, angry=number % 2 == 0, rng=rng)
-                    logits, _ = head.follow(data.features[rows], data.rows.seconds[rows])
-                    yield FeatureCall(data.rows.clips[rows[0]].corpus, angry, softmax(logits), data.rows.seconds[rows])
+                    heard, seconds = tones(head, data.features[rows], data.rows.seconds[rows]), data.rows.seconds[rows]
+                    yield FeatureCall(data.rows.clips[rows[0]].corpus, angry, tuple(heard), tuple(seconds.tolist()))
 
 
 def _turns(pools: Sequence[Labels], *, angry: bool, rng: np.random.Generator) -> tuple[Labels, tuple[bool, ...]]:
@@ -77,14 +79,14 @@ def flagged(call: FeatureCall, config: Config, priors: fuse.Priors) -> bool:
     """Whether the angry stretch is flagged, or in a calm call whether anything is."""
     state, at = fuse.start(FULL, config, priors), 0.0
     moments: list[Moment] = []
-    for shares, length in zip(call.probabilities, call.seconds, strict=True):
-        utterance = Utterance(len(moments), 0, at, at + float(length), " ".join(["word"] * WORDS), "en", CONFIDENCE, ())
+    for tone, seconds in zip(call.tones, call.seconds, strict=True):
+        utterance = Utterance(len(moments), 0, at, at + seconds, " ".join(["word"] * WORDS), "en", CONFIDENCE, ())
         heard = fuse.Heard(
             utterance=utterance,
             party=Party.CUSTOMER,
             confirmed=True,
             plain=PlainMeasures(None, None, None, 0.0, 0.0, SNR_DB),
-            tone=Tone(**dict(zip(TONE_CLASSES, shares.tolist(), strict=True)), arousal=None),
+            tone=tone,
             wording=Wording(sentiment=0.0, frustration=priors.frustration),
             signs=(),
         )
@@ -100,14 +102,14 @@ def flagged(call: FeatureCall, config: Config, priors: fuse.Priors) -> bool:
 
 
 def table(made: Sequence[FeatureCall], priors: fuse.Priors, config: Config = Config()) -> Table:
-    """Share of angry stretches and of calm calls that are flagged, by weight and corpus."""
+    """Share of angry stretches and of calm calls that are flagged, by fusion and corpus."""
     found = {}
-    for weight in WEIGHTS:
-        weighed = tone_alone(replace(config, fuse=replace(config.fuse, tone_weight=weight)))
+    for name, tried in FUSIONS.items():
+        weighed = tone_alone(replace(config, fuse=tried))
         for corpus in sorted({call.corpus for call in made}):
             own = [call for call in made if call.corpus == corpus]
             outcome = {angry: [flagged(call, weighed, priors) for call in own if any(call.angry) is angry] for angry in (True, False)}
-            found[f"{weight:g}, {corpus}"] = {
+            found[f"{name}, {corpus}"] = {
                 "stretches_flagged": float(np.mean(outcome[True])),
                 "calm_calls_flagged": float(np.mean(outcome[False])),
             }
