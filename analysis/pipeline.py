@@ -100,6 +100,7 @@ def refuse_language(file_name: str, engines: Engines, config: Config, options: C
 
 def _analyzed(recording: Recording, *, engines: Engines, config: Config, options: CallOptions, clock: _Clock) -> CallAnalysis:
     mode = options.scoring.mode
+    refused = tone.refusal(engines.tone, engines.transcriber.encoder, config.tone, options.scoring)
     with clock.step("speech") as progress:
         spoken = speech.detect(recording, engines.speech, config.speech, progress)
     with clock.step("voices"):
@@ -111,7 +112,7 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
             engines.transcriber,
             config.transcribe,
             language=options.language,
-            pooled=mode is ScoringMode.FULL and engines.tone is not None and engines.tone.encoder is not None,
+            pooled=refused is None and engines.tone is not None and engines.tone.encoder is not None,
             progress=progress,
         )
     with clock.step("roles"):

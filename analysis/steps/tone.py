@@ -31,10 +31,10 @@ def score(
     """
     if cast.customer is None:
         return {}
-    refusal = _refusal(model, encoder, config, scoring)
+    refused = refusal(model, encoder, config, scoring)
     outcome: dict[int, Tone | Abstention] = {}
     for utterance in cast.customer.utterances:
-        reason = refusal or _unfit(utterance, plain.get(utterance.id), model, config)
+        reason = refused or _unfit(utterance, plain.get(utterance.id), model, config)
         if reason is not None:
             outcome[utterance.id] = reason
     fit = cast.customer.narrowed(frozenset(utterance.id for utterance in cast.customer.utterances) - outcome.keys())
@@ -44,8 +44,8 @@ def score(
     return outcome
 
 
-def _refusal(model: ToneModel | None, encoder: str, config: ToneConfig, scoring: Scoring) -> Abstention | None:
-    """Why no utterance of this call may be scored."""
+def refusal(model: ToneModel | None, encoder: str, config: ToneConfig, scoring: Scoring) -> Abstention | None:
+    """Why no utterance of this call may be scored; None where the model may be asked."""
     if scoring.mode is not ScoringMode.FULL:
         return Abstention.SCORING_OFF
     if model is None or model.encoder not in (None, encoder):

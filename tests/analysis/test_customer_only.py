@@ -223,6 +223,25 @@ def test_a_call_that_may_not_be_scored_never_reaches_the_tone_model(engines: Eng
             assert (moment.frustration.contributions.tone, moment.frustration.contributions.measures) == (0.0, 0.0)
 
 
+class UnacceptedTone(NeverTone):
+    commercial_use = False
+
+
+class StrangersTone(NeverTone):
+    encoder = "whisper-of-another-size"
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [(UnacceptedTone(), False), (StrangersTone(), False), (None, False), (WatchedTone(Tone(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.5)), True)],
+)
+def test_frames_are_pooled_only_for_a_tone_model_that_may_score(engines: Engines, call: Path, model: NeverTone | None, asked: bool) -> None:
+    transcriber = ScriptedTranscriber()
+    built = replace(engines, tone=model, transcriber=transcriber)
+    pipeline.analyze(call, engines=built, config=Config(), options=pipeline.CallOptions(CHANNELS))
+    assert set(transcriber.asked_for_frames) == {asked}
+
+
 @pytest.mark.parametrize("mode", [ScoringMode.MEASURES, ScoringMode.NONE])
 def test_an_objected_call_is_transcribed_and_never_scored_from_its_words_either(engines: Engines, call: Path, mode: ScoringMode) -> None:
     silent = replace(engines, tone=NeverTone(), wording=NeverWording(), transcriber=ScriptedTranscriber())
