@@ -163,40 +163,41 @@ def fill(cache: FeatureCache, audio: WindowAudio, encoder: WindowEncoder) -> Non
 def _encoded(cache: FeatureCache, shard: int, audio: WindowAudio, encoder: WindowEncoder) -> tuple[list[int], list[FloatArray]]:
     first = shard * SHARD_WINDOWS
     clips: list[int] = []
-    pooled: list[FloatArray] = []
+    rows: list[FloatArray] = []
     for number, window in list(enumerate(cache.windows))[first : first + SHARD_WINDOWS]:
-        joined = audio.build(window, number)
-        frames = encoder.encode([joined.samples])[0]
         clips.extend(window.clips)
-        pooled.extend(_pooled(frames, place, encoder.frame_rate) for place in joined.places)
-    return clips, pooled
+        rows.extend(pooled(audio.build(window, number), encoder))
+    return clips, rows
 
 
-def _pooled(frames: FloatArray, place: tuple[int, int], frame_rate: float) -> FloatArray:
-    """Mean and deviation side by side, as the head takes them, shape [2 d]."""
-    own = PooledFrames.over(frames, place[0] / SAMPLE_RATE, place[1] / SAMPLE_RATE, frame_rate=frame_rate)
-    return np.concatenate([own.mean, own.std])
+def pooled(joined: Joined, encoder: WindowEncoder) -> list[FloatArray]:
+    """Mean and deviation of each clip's frames side by side, as the head takes them, each of shape [2 d]."""
+    frames = encoder.encode([joined.samples])[0]
+    parts = [
+        PooledFrames.over(frames, first / SAMPLE_RATE, last / SAMPLE_RATE, frame_rate=encoder.frame_rate) for first, last in joined.places
+    ]
+    return [np.concatenate([part.mean, part.std]) for part in parts]
 
 
-def _save(path: Path, clips: list[int], pooled: list[FloatArray]) -> None:
+def _save(path: Path, clips: list[int], rows: list[FloatArray]) -> None:
     partial = path.with_suffix(".part")
     with partial.open("wb") as out:
-        np.savez(out, clips=np.array(clips), pooled=np.stack(pooled))
+        np.savez(out, clips=np.array(clips), pooled=np.stack(rows))
     partial.replace(path)
 
 
 def load_pooled(cache: FeatureCache, count: int) -> FloatArray:
     """Mean and standard deviation of every clip's frames, shape [count, 2 d]; NaN rows for clips that are in no window."""
-    pooled: FloatArray | None = None
+    found: FloatArray | None = None
     for shard in range(cache.shards):
         with np.load(cache.path(shard)) as stored:
             clips, own = stored["clips"], stored["pooled"]
-        if pooled is None:
-            pooled = np.full((count, own.shape[1]), np.nan, np.float32)
-        pooled[clips] = own
-    if pooled is None:
+        if found is None:
+            found = np.full((count, own.shape[1]), np.nan, np.float32)
+        found[clips] = own
+    if found is None:
         raise ValueError(f"{cache.folder}: the cache is empty")
-    return pooled
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from training.features import TRAINED
 from training.linear import ClassTask, LinearRows, fit_classes
 from training.metrics import auc, average_precision, class_weights, softmax, uar
 from training.tone import OUTER_FOLDS, TEST_ORDERS, best_penalty, main_axes
-from training.tone_data import relative
+from training.tone_data import relative, scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,11 +80,10 @@ class _Model:
 
     @classmethod
     def fitted(cls, data: ToneData, mode: str, seed: int) -> _Model:
-        mean = data.features.mean(axis=0, dtype=np.float64).astype(np.float32)
-        std = data.features.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-6)
+        mean, std = scale(data.features)
         standardised = (data.features - mean) / std
         axes = main_axes(standardised)
-        inputs = standardised @ axes
+        inputs = np.asarray(standardised @ axes, np.float32)
         if mode == "running":
             inputs = relative(data, inputs, data.rows.callers(np.random.default_rng(seed)), BASELINE_PRIOR_S)
         elif mode == "whole":

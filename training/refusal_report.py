@@ -9,15 +9,15 @@ import numpy as np
 
 from analysis.engines.window_encoder import WhisperWindowEncoder
 from analysis.heads import HeadCard, LinearHead
-from analysis.values import SAMPLE_RATE, Abstention, FloatArray, PooledFrames
+from analysis.values import SAMPLE_RATE, Abstention, FloatArray
 from bench.asr import hold_music, telephone, white_noise
 from training.channel import pink
 from training.corpus import TONE_CLASSES
-from training.features import COPIES, TRAINED, join
+from training.features import COPIES, TRAINED, join, pooled
 from training.music import BEHIND, MUSIC, load_music
 from training.refusals import fit_refusals, splits
 from training.tone import load, show
-from training.tone_data import ToneData
+from training.tone_data import ToneData, scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,9 +35,7 @@ TONES_HZ = ((350, 440), (440, 480), (480, 620), (425, 425), (697, 1209), (941, 1
 def refusing_head(data: ToneData) -> LinearHead:
     """A head that can only refuse, fitted on the trained copies of `data`."""
     own = data.where(np.isin(data.rows.copies, TRAINED))
-    speech = own.features[~_is(own, MUSIC, BEHIND)]
-    mean, std = speech.mean(axis=0, dtype=np.float64).astype(np.float32), speech.std(axis=0, dtype=np.float64).astype(np.float32)
-    std += np.float32(1e-6)
+    mean, std = scale(own.features[~_is(own, MUSIC, BEHIND)])
     card = HeadCard("measured", "", TONE_CLASSES, "", "", False, frozenset(), {}, 1.0)
     return LinearHead(card, {"feature_mean": mean, "feature_std": std} | fit_refusals(own, mean, std))
 
@@ -108,13 +106,8 @@ def tones() -> FloatArray:
 
 
 def pooled_pieces(pieces: Sequence[FloatArray], encoder: WindowEncoder) -> FloatArray:
-    """Mean and deviation of each piece's frames, all in one window, shape [n, d]."""
-    joined = join(pieces)
-    frames = encoder.encode([joined.samples])[0]
-    pooled = [
-        PooledFrames.over(frames, first / SAMPLE_RATE, last / SAMPLE_RATE, frame_rate=encoder.frame_rate) for first, last in joined.places
-    ]
-    return np.stack([np.concatenate([own.mean, own.std]) for own in pooled])
+    """Features of pieces that share one window, shape [n, d]."""
+    return np.stack(pooled(join(pieces), encoder))
 
 
 def measure(weights: str, copies: Iterable[str]) -> dict[str, Table]:
