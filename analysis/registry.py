@@ -111,7 +111,8 @@ def _encoder_with_head(config: Config) -> str | None:
 
 
 def _window_encoder(config: Config, encoder: str) -> WindowEncoder:
+    given = config.transcribe
     windows: WindowEncoder = engine_class("window_encoder", "faster-whisper")(
-        encoder.removeprefix("whisper-"), threads=config.transcribe.threads, allow_download=config.transcribe.allow_download
+        encoder.removeprefix("whisper-"), threads=given.threads, device=given.device, allow_download=given.allow_download
     )
     return windows

@@ -52,7 +52,7 @@ class Encoded:
 
 
 class TorchWhisperEncoder:
-    """All layers, or with `whole=False` only as many as the tone model needs, which is a third less work."""
+    """All layers, or with `whole=False` only as many as the tone model needs: four of the six of `base`."""
 
     def __init__(self, folder: Path, *, device: str = "cpu", whole: bool = True) -> None:
         """Raises AnalysisError where `model.bin` is not a Whisper that can be read."""
@@ -79,6 +79,11 @@ class TorchWhisperEncoder:
         middle = torch.cat([found.hidden_states[layer] for layer in self._layers], dim=-1)
         last = found.last_hidden_state if self._whole else middle[:, :0]
         return Encoded(last.float().cpu().numpy(), middle.float().cpu().numpy())
+
+
+def torch_device(wanted: str) -> str:
+    """`cuda` where torch has it, unless the CPU is wanted: CTranslate2 brings a CUDA of its own, so that torch may have none."""
+    return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _half_precision(device: str) -> torch.dtype | None:

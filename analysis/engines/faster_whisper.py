@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import ctranslate2
 import numpy as np
-import torch
 from faster_whisper import WhisperModel
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
@@ -22,7 +21,7 @@ from analysis.errors import AnalysisError
 from analysis.loops import could_be_said, repeats
 from analysis.ports import WindowTranscript
 from analysis.values import SAMPLE_RATE, Word
-from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
+from analysis.whisper_encoder import TorchWhisperEncoder, log_mels, torch_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,8 +109,7 @@ class FasterWhisperTranscriber:
 
     def _encode_in_layers(self, window: FloatArray) -> _Heard:
         if self._layered is None:
-            device = "cpu" if self._on_cpu or not torch.cuda.is_available() else "cuda"
-            self._layered = TorchWhisperEncoder(self._folder, device=device)
+            self._layered = TorchWhisperEncoder(self._folder, device=torch_device(self._model.model.device))
         encoded = self._layered.encode(self._mels([window]))
         return _Heard(encoded.last[0], encoded.middle[0])
 

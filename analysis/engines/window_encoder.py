@@ -9,7 +9,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from analysis import resolver
 from analysis.values import SAMPLE_RATE
-from analysis.whisper_encoder import TorchWhisperEncoder, log_mels
+from analysis.whisper_encoder import TorchWhisperEncoder, log_mels, torch_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,13 @@ class WhisperWindowEncoder:
 
     frame_rate = SAMPLE_RATE / _FRAME
 
-    def __init__(self, weights: str, *, threads: int = 1, allow_download: bool = False) -> None:
+    def __init__(self, weights: str, *, threads: int = 1, device: str = "auto", allow_download: bool = False) -> None:
         folder = resolver.locate_whisper(weights, allow_download=allow_download)
         if threads:
             torch.set_num_threads(threads)
         self.encoder = f"whisper-{weights}"
         self.name = f"{self.encoder}/middle@sha256:{resolver.digest(folder / 'model.bin')}"
-        self._model = TorchWhisperEncoder(folder, device="cuda" if torch.cuda.is_available() else "cpu", whole=False)
+        self._model = TorchWhisperEncoder(folder, device=torch_device(device), whole=False)
         self._extractor = FeatureExtractor(feature_size=self._model.mels)
 
     def encode(self, windows: Sequence[FloatArray]) -> list[FloatArray]:

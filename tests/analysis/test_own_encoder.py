@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from analysis import heads, pipeline, registry, resolver
 from analysis.config import Config, TranscribeConfig
+from analysis.engines import window_encoder
 from analysis.engines.faster_whisper import FasterWhisperTranscriber
 from analysis.engines.tone_head import EncoderHeadToneModel
 from analysis.engines.window_encoder import WhisperWindowEncoder
@@ -154,6 +157,20 @@ class Renamed:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._transcriber, name)
+
+
+@pytest.mark.parametrize(("wanted", "taken"), [("auto", "cuda"), ("cuda", "cuda"), ("cpu", "cpu")])
+def test_its_encoder_runs_on_the_device_of_the_transcriber(monkeypatch: pytest.MonkeyPatch, wanted: str, taken: str) -> None:
+    devices: list[str] = []
+
+    def placed(_: Path, *, device: str, whole: bool) -> SimpleNamespace:
+        devices.append(device)
+        return SimpleNamespace(mels=80)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(window_encoder, "TorchWhisperEncoder", placed)
+    registry._tone_model(Config(transcribe=TranscribeConfig(device=wanted)), STRANGER)
+    assert devices == [taken]
 
 
 @pytest.fixture(scope="module")
