@@ -32,7 +32,7 @@ _DTYPES = (np.float32, np.int8, np.int16, np.int32, np.float16)
 
 
 def log_mels(extractor: Any, windows: Sequence[FloatArray]) -> FloatArray:
-    """What the encoder reads of windows of at most 30 s at 16 kHz, padded with silence, shape [windows, mels, 3000]."""
+    """What the encoder reads of windows of at most 30 s at 16 kHz, filled up with zeros, shape [windows, mels, 3000]."""
     return np.stack([pad_or_trim(extractor(window)[..., :-1]) for window in windows]).astype(np.float32)
 
 
