@@ -33,6 +33,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 """Least and most of what a run divides or steps by, and of Whisper's window, by key; every other number only has to be one."""
 
+_IN_TOML: Mapping[type, str] = {tuple: "a list of strings", dict: "a section of numbers"}
+"""What a type is called in the file; the others have the name that Python gives them."""
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeConfig:
@@ -357,12 +360,13 @@ def _limited(key: str, value: Any, where: str) -> Any:
 def _typed(default: Any, value: Any, where: str) -> Any:
     """The value in the default's type; a default of None takes a string."""
     expected = str if default is None else type(default)
-    if expected is tuple and isinstance(value, list):
+    if expected is tuple and isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
     if expected is float and type(value) is int:
         return float(value)
     if expected is dict and type(value) is dict:
         return {key: _limited(key, _typed(1.0, weight, f"{where}.{key}"), where) for key, weight in value.items()}
     if type(value) is not expected:
-        raise AnalysisError(f"{where} must be {expected.__name__}, not {type(value).__name__}", permanent=True)
+        given = "other items" if type(value) is list else type(value).__name__
+        raise AnalysisError(f"{where} must be {_IN_TOML.get(expected, expected.__name__)}, not {given}", permanent=True)
     return value
