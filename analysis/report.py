@@ -80,7 +80,7 @@ def sentence(text: str) -> str:
 
 
 def _scored_parts(item: Document) -> str:
-    """What words and voice say of a customer's utterance on their own: `words 91 %, angry voice 3 %, hard words, no anger in the voice`."""
+    """What words and voice say of a customer's utterance on their own: `words 91 %, angry voice 3 %, words harder than the voice`."""
     parts = [f"words {percent(item['wording']['frustration'])}"] if item["wording"] else []
     if item["tone"]:
         parts.append(f"angry voice {percent(item['tone']['anger'])}")

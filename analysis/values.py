@@ -390,7 +390,7 @@ class Moment:
     wording: Wording | None = None
     frustration: Frustration | None = None
     disagreement: float | None = None
-    """P(angry) by voice minus P(frustrated) by words: positive is calm words in an angry voice."""
+    """P(angry) by voice minus P(frustrated) by words: positive where the voice is angrier than the words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def disagreement(value: float | None) -> str:
     """What a moment's disagreement says where it is notable; empty where voice and words agree, or one of them is not scored."""
     if value is None or abs(value) < NOTABLE_DISAGREEMENT:
         return ""
-    return "calm words, angry voice" if value > 0 else "hard words, no anger in the voice"
+    return "voice angrier than the words" if value > 0 else "words harder than the voice"
 
 
 def timecode(seconds: float | None) -> str:

@@ -37,8 +37,8 @@ SCORES = Section(
         ),
         (
             "Disagreement",
-            "Anger by voice minus frustration by words. Clearly positive: calm words in an angry voice. Clearly negative: hard words "
-            "in a voice without anger, be it calm or loud.",
+            "Anger by voice minus frustration by words. Clearly positive: the voice is angrier than the words, as in calm words in an "
+            "angry voice. Clearly negative: the words are harder than the voice. Both may be high.",
         ),
         (
             "Frustration segment",

@@ -36,7 +36,7 @@ def test_every_code_has_words_and_every_word_a_code(table: str, codes: list[str]
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(None, ""), (0.34, ""), (0.35, "calm words, angry voice"), (-0.6, "hard words, no anger in the voice")]
+    ("value", "said"), [(None, ""), (0.34, ""), (0.35, "voice angrier than the words"), (-0.6, "words harder than the voice")]
 )
 def test_voice_and_words_far_apart_are_put_in_words(value: float | None, said: str) -> None:
     assert words.disagreement(value) == said

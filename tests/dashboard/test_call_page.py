@@ -71,7 +71,7 @@ def test_evidence_card_quotes_compares_and_explains(browser: Callable[[str], Cli
     assert "Writes down the words" in html
 
 
-@pytest.mark.parametrize(("disagreement", "said"), [(0.6, "calm words, angry voice"), (-0.6, "hard words, no anger in the voice")])
+@pytest.mark.parametrize(("disagreement", "said"), [(0.6, "voice angrier than the words"), (-0.6, "words harder than the voice")])
 def test_card_and_transcript_say_where_voice_and_words_disagree(
     browser: Callable[[str], Client], world: World, disagreement: float, said: str
 ) -> None:
