@@ -240,16 +240,16 @@ def _prefixed(digest: str) -> str:
 
 
 def _check_shapes(head: LinearHead, file: Path) -> None:
-    rows, width = head.tensors["weight"].shape
-    fits = rows == len(head.card.classes) == len(head.tensors["bias"]) and all(
-        head.tensors[key].shape == (width,) for key in ("feature_mean", "feature_std")
-    )
-    if not fits:
-        raise AnalysisError(f"{file}: its tensors do not fit its {len(head.card.classes)} classes", permanent=True)
-    axes = len(head.tensors.get("novelty_axes", ()))
-    refusing: dict[str, tuple[int, ...]] = {"music_weight": (width,), "music_bias": (1,)}
-    refusing |= {"novelty_axes": (axes, width), "novelty_limit": (1,)}
-    for group in ("music", "novelty"):
-        own = {key: shape for key, shape in refusing.items() if key.startswith(group)}
-        if not own.keys().isdisjoint(head.tensors) and own != {key: head.tensors[key].shape for key in own.keys() & head.tensors.keys()}:
+    rows, shapes = len(head.card.classes), {key: tensor.shape for key, tensor in head.tensors.items()}
+    width, axes = ((*shapes.get(key, ()), 0)[0] for key in ("feature_mean", "novelty_axes"))
+    linear: dict[str, tuple[int, ...]] = {"weight": (rows, width), "bias": (rows,), "feature_mean": (width,), "feature_std": (width,)}
+    if not linear.items() <= shapes.items():
+        raise AnalysisError(f"{file}: its tensors do not fit its {rows} classes", permanent=True)
+    optional: dict[str, dict[str, tuple[int, ...]]] = {
+        "arousal": {"arousal_weight": (width,), "arousal_bias": (1,)},
+        "music": {"music_weight": (width,), "music_bias": (1,)},
+        "novelty": {"novelty_axes": (axes, width), "novelty_limit": (1,)},
+    }
+    for group, own in optional.items():
+        if not own.keys().isdisjoint(shapes) and not own.items() <= shapes.items():
             raise AnalysisError(f"{file}: its {group} tensors do not fit its {width} features", permanent=True)

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 
 from analysis.errors import AnalysisError
 from analysis.heads import WEIGHTS, load_head
-from analysis.values import Abstention, Tone
+from analysis.values import EMOTIONS, Abstention, Tone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from analysis.heads import Doubles, LinearHead
     from analysis.values import CustomerVoice, FloatArray, Utterance, UtteranceAudio
 
-CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
 DIGITS = 4
 
 
@@ -27,6 +26,9 @@ class EncoderHeadToneModel:
 
     def __init__(self, _: Config, encoder: str, folder: Path = WEIGHTS) -> None:
         self._head = load_head(f"tone-{encoder}", folder)
+        if set(self._head.card.classes) != set(EMOTIONS) or "arousal_weight" not in self._head.tensors:
+            message = f"{self._head.card.name}: a tone head has the classes {', '.join(EMOTIONS)} and arousal"
+            raise AnalysisError(f"{message}; train it again (python -m training.tone)", permanent=True)
         self.anger_prior = self._head.card.prior("anger")
 
     @property
@@ -66,7 +68,7 @@ class EncoderHeadToneModel:
 def tones(head: LinearHead, features: FloatArray, seconds: Doubles) -> list[Tone | Abstention]:
     """What a head says of one caller's utterances in order, features of shape [n, d]; where it is not sure enough, that."""
     logits, arousal = head.follow(features, seconds)
-    order = [head.card.classes.index(name) for name in CLASSES]
+    order = [head.card.classes.index(name) for name in EMOTIONS]
     return [
         _tone(row, float(level)) if max(row) >= head.card.least_confidence else Abstention.NO_EVIDENCE
         for row, level in zip(softmax(logits[:, order], axis=1).tolist(), expit(arousal), strict=True)
@@ -74,7 +76,7 @@ def tones(head: LinearHead, features: FloatArray, seconds: Doubles) -> list[Tone
 
 
 def _tone(shares: list[float], arousal: float) -> Tone:
-    return Tone(**dict(zip(CLASSES, _rounded(shares), strict=True)), arousal=round(arousal, DIGITS))
+    return Tone(**dict(zip(EMOTIONS, _rounded(shares), strict=True)), arousal=round(arousal, DIGITS))
 
 
 def _features(utterance: Utterance) -> FloatArray:

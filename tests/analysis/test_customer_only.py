@@ -12,10 +12,11 @@ import soundfile
 
 from analysis import pipeline
 from analysis.config import Config, ToneConfig
-from analysis.engines.tone_head import CLASSES, EncoderHeadToneModel
+from analysis.engines.tone_head import EncoderHeadToneModel
 from analysis.heads import save_head
 from analysis.ports import WindowTranscript
 from analysis.values import (
+    EMOTIONS,
     Abstention,
     CallAnalysis,
     CustomerVoice,
@@ -156,15 +157,15 @@ def random_head(encoder: str, folder: Path) -> EncoderHeadToneModel:
     """The real head engine on drawn weights: this is about where its input comes from, not how good it is."""
     draw, width = np.random.default_rng(5), 2 * WIDTH
     tensors = {
-        "weight": draw.standard_normal((len(CLASSES), width)).astype(np.float32) / np.float32(20.0),
-        "bias": np.zeros(len(CLASSES), np.float32),
+        "weight": draw.standard_normal((len(EMOTIONS), width)).astype(np.float32) / np.float32(20.0),
+        "bias": np.zeros(len(EMOTIONS), np.float32),
         "feature_mean": np.zeros(width, np.float32),
         "feature_std": np.ones(width, np.float32),
         "arousal_weight": draw.standard_normal(width).astype(np.float32) / np.float32(20.0),
         "arousal_bias": np.zeros(1, np.float32),
     }
     card = {
-        "name": "drawn", "encoder": encoder, "classes": list(CLASSES), "license": "CC0", "commercial_use": True, "languages": ["en"],
+        "name": "drawn", "encoder": encoder, "classes": list(EMOTIONS), "license": "CC0", "commercial_use": True, "languages": ["en"],
         "priors": {"anger": 0.2}, "temperature": 1.0, "metrics": {},
     }  # fmt: skip
     save_head(f"tone-{encoder}", tensors, card, folder)

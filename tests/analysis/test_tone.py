@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from analysis.config import Config, ToneConfig
-from analysis.engines.tone_head import CLASSES, EncoderHeadToneModel
+from analysis.engines.tone_head import EncoderHeadToneModel
 from analysis.errors import AnalysisError
 from analysis.heads import load_head, save_head
 from analysis.steps import tone
 from analysis.values import (
+    EMOTIONS,
     SAMPLE_RATE,
     Abstention,
     Cast,
@@ -152,7 +153,7 @@ def test_without_a_confirmed_customer_nothing_is_scored() -> None:
     assert model.given == []
 
 
-def tensors(rows: int = len(CLASSES)) -> dict[str, FloatArray]:
+def tensors(rows: int = len(EMOTIONS)) -> dict[str, FloatArray]:
     draw = np.random.default_rng(3)
     return {
         "weight": draw.standard_normal((rows, WIDTH)).astype(np.float32),
@@ -168,7 +169,7 @@ def description(**changes: object) -> dict[str, object]:
     card: dict[str, object] = {
         "name": "tone-test",
         "encoder": ENCODER,
-        "classes": list(CLASSES),
+        "classes": list(EMOTIONS),
         "license": "CC-BY-NC-SA-4.0",
         "commercial_use": False,
         "languages": ["en"],
@@ -193,7 +194,7 @@ def test_the_head_does_the_arithmetic_that_its_file_states(folder: Path) -> None
     expected = np.exp(logits) / np.exp(logits).sum()
     (found,) = model.score(CustomerVoice(CUSTOMER, 0.8, (said,)), unheard)
     assert isinstance(found, Tone)
-    assert [getattr(found, name) for name in CLASSES] == pytest.approx(expected.tolist(), abs=2e-4)
+    assert [getattr(found, name) for name in EMOTIONS] == pytest.approx(expected.tolist(), abs=2e-4)
     assert found.arousal == pytest.approx(1 / (1 + np.exp(-parts["arousal_weight"].astype(float) @ scaled)), abs=1e-4)
 
 
@@ -202,7 +203,7 @@ def test_a_head_that_is_not_sure_enough_does_not_answer_and_still_hears_the_call
     said = tuple(utterance(number, frames=pooled(level)) for number, level in ((1, 1.5), (2, 0.8), (3, 2.5)))
     voice = CustomerVoice(CUSTOMER, 0.8, said)
     every = EncoderHeadToneModel(Config(), ENCODER, folder).score(voice, unheard)
-    sure = [max(getattr(tone, name) for name in CLASSES) for tone in every]
+    sure = [max(getattr(tone, name) for name in EMOTIONS) for tone in every]
     assert len(set(sure)) == 3
     own = tmp_path / "unsure"
     own.mkdir()
@@ -212,7 +213,7 @@ def test_a_head_that_is_not_sure_enough_does_not_answer_and_still_hears_the_call
 
 
 def test_classes_sum_to_one_after_rounding_whatever_their_order_in_the_file(tmp_path: Path) -> None:
-    shuffled = list(reversed(CLASSES))
+    shuffled = list(reversed(EMOTIONS))
     save_head(f"tone-{ENCODER}", tensors(), description(classes=shuffled), tmp_path)
     save_head("tone-plain", tensors(), description(), tmp_path)
     voices = [CustomerVoice(CUSTOMER, 0.8, (utterance(each, frames=pooled(each / 7)),)) for each in range(20)]
@@ -221,7 +222,7 @@ def test_classes_sum_to_one_after_rounding_whatever_their_order_in_the_file(tmp_
         (left,), (right,) = (model.score(voice, unheard) for model in models)
         assert isinstance(left, Tone)
         assert isinstance(right, Tone)
-        assert sum(getattr(left, name) for name in CLASSES) == pytest.approx(1.0, abs=1e-9)
+        assert sum(getattr(left, name) for name in EMOTIONS) == pytest.approx(1.0, abs=1e-9)
         assert left.anger == pytest.approx(right.neutral, abs=2e-4)
 
 
@@ -239,7 +240,7 @@ def test_the_head_hears_each_utterance_against_the_callers_earlier_ones(folder: 
     )
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     for tone_of, row in zip(followed, shares.tolist(), strict=True):
-        assert [getattr(tone_of, name) for name in CLASSES] == pytest.approx(row, abs=2e-4)
+        assert [getattr(tone_of, name) for name in EMOTIONS] == pytest.approx(row, abs=2e-4)
 
 
 def refusing(limit: float = 2.0) -> dict[str, FloatArray]:
@@ -317,7 +318,7 @@ def test_a_head_without_a_reasons_tensors_never_gives_it(tmp_path: Path, kept: s
 
 
 def test_the_models_own_refusal_reaches_the_outcome(tmp_path: Path) -> None:
-    save_head(f"tone-{ENCODER}", {**refusing(), "bias": np.zeros(len(CLASSES), np.float32)}, description(commercial_use=True), tmp_path)
+    save_head(f"tone-{ENCODER}", {**refusing(), "bias": np.zeros(len(EMOTIONS), np.float32)}, description(commercial_use=True), tmp_path)
     model = EncoderHeadToneModel(Config(), ENCODER, tmp_path)
     who = cast(utterance(1, frames=frames_at(20, 0, 0, 0, 0, 0)), utterance(2), utterance(3, 0.3))
     outcome = tone.score(
@@ -349,7 +350,7 @@ def test_an_utterance_without_frames_is_refused_by_the_head(folder: Path) -> Non
 
 def test_tensors_that_are_not_the_cards_are_refused_with_both_digests(folder: Path) -> None:
     stated = json.loads((folder / f"tone-{ENCODER}.json").read_text())["digest"]
-    save_head("other", {**tensors(), "bias": np.zeros(len(CLASSES), np.float32)}, description(), folder)
+    save_head("other", {**tensors(), "bias": np.zeros(len(EMOTIONS), np.float32)}, description(), folder)
     (folder / "other.safetensors").replace(folder / f"tone-{ENCODER}.safetensors")
     found = json.loads((folder / "other.json").read_text())["digest"]
     with pytest.raises(AnalysisError) as refused:
@@ -363,6 +364,16 @@ def test_tensors_that_are_not_the_cards_are_refused_with_both_digests(folder: Pa
     [
         (tensors(rows=3), description(), "do not fit"),
         ({**tensors(), "feature_std": np.ones(WIDTH + 1, np.float32)}, description(), "do not fit"),
+        ({key: value for key, value in tensors().items() if key != "bias"}, description(), "do not fit"),
+        ({key: value for key, value in tensors().items() if key != "arousal_bias"}, description(), "arousal tensors do not fit"),
+        ({**tensors(), "arousal_weight": np.ones(WIDTH + 1, np.float32)}, description(), "arousal tensors do not fit"),
+        (
+            {key: value for key, value in tensors().items() if "arousal" not in key},
+            description(),
+            "a tone head has the classes .* and arousal",
+        ),
+        (tensors(), description(classes=["rage", *EMOTIONS[1:]]), "a tone head has the classes anger, "),
+        (tensors(rows=2), description(classes=list(EMOTIONS[:2])), "a tone head has the classes anger, "),
         ({**refusing(), "music_weight": np.ones(WIDTH + 1, np.float32)}, description(), "music tensors do not fit"),
         ({**refusing(), "novelty_axes": np.ones((2, WIDTH + 1), np.float16)}, description(), "novelty tensors do not fit"),
         ({key: value for key, value in refusing().items() if key != "novelty_limit"}, description(), "novelty tensors do not fit"),
