@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, TextClassificationPipeline
-from transformers.utils import logging as transformers_logging
 
-from analysis import resolver
+from analysis import pretrained, resolver
 from analysis.errors import AnalysisError
 from analysis.values import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from analysis.config import Config, TextClassificationConfig
 
 BATCH = 32
 DIGITS = 4
-_FOREIGN = (OSError, LookupError, RuntimeError, TypeError, ValueError, SafetensorError)
-"""What loading raises where a folder holds something else, be it another model or no model at all."""
 
 
 class TextClassificationWordingModel:
@@ -36,8 +32,7 @@ class TextClassificationWordingModel:
         if config.transcribe.threads:
             torch.set_num_threads(config.transcribe.threads)
         folder = resolver.locate_model(self._config.model, allow_download=self._config.allow_download)
-        called = Path(self._config.model).name if Path(self._config.model).is_dir() else self._config.model
-        self.name = f"text-classification/{called}@{resolver.tensors_digest(resolver.tensor_files(folder))}"
+        self.name = f"text-classification/{pretrained.provenance(self._config.model, folder)}"
         self._classify = _pipeline(folder)
         _check_labels(self._config, self._classify.model.config.id2label.values())
         self.frustration_prior = self._config.frustration_prior
@@ -60,12 +55,9 @@ def _sum(weights: Mapping[str, float], shares: Mapping[str, float]) -> float:
 
 
 def _pipeline(folder: Path) -> Any:
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
+    with pretrained.loading(folder, "text classifier"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, loaded = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    except _FOREIGN as error:
-        raise AnalysisError(f"{folder}: holds no text classifier that transformers can load ({error})", permanent=False) from error
     if loaded["missing_keys"]:
         lacking = ", ".join(sorted(loaded["missing_keys"])[:3])
         raise AnalysisError(f"{folder}: holds no trained text classifier, it lacks {lacking}", permanent=False)

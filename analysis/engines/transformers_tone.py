@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import soxr
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from scipy.special import expit, logit
 from transformers import AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification
-from transformers.utils import logging as transformers_logging
 
-from analysis import resolver
+from analysis import pretrained, resolver
 from analysis.errors import AnalysisError
 from analysis.values import EMOTIONS, SAMPLE_RATE, Tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
 
 DIMENSIONS = ("arousal", "dominance", "valence")
 DIGITS = 4
-_FOREIGN = (OSError, LookupError, RuntimeError, TypeError, ValueError, SafetensorError, pickle.UnpicklingError)
-"""What loading raises where a folder holds something else, be it another model or no model at all."""
 _NEVER_READ = frozenset({"masked_spec_embed"})
 """Tensors that only training reads: a checkpoint may lack them."""
 
@@ -142,7 +137,7 @@ class _Listener:
         self.missing = sorted(set(told["missing_keys"]) - _NEVER_READ)
         self.model = _placed(loaded, config)
         self._batch = config.batch if _masks(self._extractor) else 1
-        self.name = f"{Path(config.model).name if Path(config.model).is_dir() else config.model}@{resolver.tensors_digest(self.files)}"
+        self.name = pretrained.provenance(config.model, folder)
 
     @torch.inference_mode()
     def outputs(self, voice: CustomerVoice, audio: UtteranceAudio, read: Callable[[Any], torch.Tensor]) -> NDArray[np.float64]:
@@ -180,15 +175,10 @@ def _check_terms(section: str, config: ModelConfig) -> None:
 
 
 def _load(folder: Path, kind: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """Feature extractor, model and what was missing. A pickled file is read as plain tensors only, as transformers does by itself."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
+    """Feature extractor, model and what was missing."""
+    with pretrained.loading(folder, "audio model"):
         extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
         model, told = kind.from_pretrained(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
-    except _FOREIGN as error:
-        reason = str(error).partition("\n")[0]
-        raise AnalysisError(f"{folder}: holds no audio model that transformers can load ({reason:.200})", permanent=False) from error
     return extractor, model.eval(), told
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from scipy.special import expit
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
-from analysis import resolver
+from analysis import pretrained, resolver
 from analysis.errors import AnalysisError
 from analysis.heads import WEIGHTS, load_head
 from analysis.values import Wording
@@ -35,14 +34,12 @@ class PooledEncoder:
     """A BERT-like encoder from local files, all-MiniLM-L6-v2 (Wang et al. 2020) unless another folder is given, with mean pooling."""
 
     def __init__(self, folder: Path | None = None) -> None:
+        """Raises AnalysisError where the folder holds no such encoder."""
         folder = folder or resolver.locate("minilm")
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
+        with pretrained.loading(folder, "sentence encoder"):
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             self._model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()
             self.digest = f"sha256:{resolver.digest(folder / 'model.safetensors')}"
-        except (OSError, ValueError) as error:
-            raise AnalysisError(f"{folder}: holds no sentence encoder that transformers can load ({error})", permanent=False) from error
 
     @property
     def width(self) -> int:

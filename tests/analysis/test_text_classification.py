@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +130,21 @@ def test_a_folder_without_a_classifier_is_refused(folder: Path, tmp_path: Path) 
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(AnalysisError, match="holds no text classifier that transformers can load"):
         TextClassificationWordingModel(given(tmp_path))
+
+
+def test_a_pickled_file_that_holds_something_else_is_refused(folder: Path, tmp_path: Path) -> None:
+    for file in folder.glob("*.json"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps({"negative": 1.0}))
+    with pytest.raises(AnalysisError, match="holds no text classifier that transformers can load"):
+        TextClassificationWordingModel(given(tmp_path))
+
+
+def test_a_folder_is_named_by_its_own_name_however_it_is_given(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(shutil.copytree(folder, tmp_path / "moods"))
+    names = {TextClassificationWordingModel(given(named)).name.partition("@")[0] for named in (tmp_path / "moods", "~/moods", ".")}
+    assert names == {"text-classification/moods"}
 
 
 def test_an_encoder_without_a_trained_classifier_is_refused(tmp_path: Path) -> None:

@@ -164,6 +164,13 @@ def test_a_folder_without_an_encoder_is_refused(tmp_path: Path) -> None:
         PooledEncoder(tmp_path)
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_damaged_encoder_is_refused(tmp_path: Path, file: str) -> None:
+    (made_encoder(tmp_path) / file).write_text("{}" * 500)
+    with pytest.raises(AnalysisError, match="holds no sentence encoder that transformers can load"):
+        PooledEncoder(tmp_path)
+
+
 def made_encoder(folder: Path) -> Path:
     """A tiny BERT with random weights."""
     made_tokenizer(folder)

@@ -1,0 +1,38 @@
+"""What the engines over models of transformers have in common: how one is loaded, named, and refused where it is something else."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from analysis import resolver
+from analysis.errors import AnalysisError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FOREIGN = (OSError, LookupError, RuntimeError, TypeError, ValueError, SafetensorError, pickle.UnpicklingError)
+"""What loading raises where a folder holds something else, be it another model or no model at all."""
+
+
+@contextmanager
+def loading(folder: Path, what: str) -> Iterator[None]:
+    """Load quietly. Raises AnalysisError where the folder does not hold `what`; pickled files are read as plain tensors only."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    except _FOREIGN as error:
+        reason = str(error).partition("\n")[0]
+        raise AnalysisError(f"{folder}: holds no {what} that transformers can load ({reason:.200})", permanent=False) from error
+
+
+def provenance(model: str, folder: Path) -> str:
+    """`<name>@sha256:<its tensors>`: of a folder its own name, else the name on the hub. Raises AnalysisError where it holds no tensors."""
+    named = Path(model).expanduser()
+    return f"{named.resolve().name if named.is_dir() else model}@{resolver.tensors_digest(resolver.tensor_files(folder))}"
