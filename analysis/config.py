@@ -318,8 +318,12 @@ class Config:
 
     def digest(self) -> str:
         """`sha256:` of the configuration's canonical JSON."""
-        canonical = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
-        return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+        return digest(dataclasses.asdict(self))
+
+
+def digest(content: Any) -> str:
+    """`sha256:` of the canonical JSON of what is configured or stated."""
+    return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def load(path: Path) -> Config:

@@ -33,6 +33,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from scipy.special import softmax
 
+from analysis.config import digest
 from analysis.errors import AnalysisError
 from analysis.values import Abstention
 
@@ -75,7 +76,7 @@ class HeadCard:
     def scoring_digest(self) -> str:
         """`sha256:` of what scores rest on besides the tensors; the measurements and terms of a card may change without changing it."""
         bearing = [self.encoder, self.classes, sorted(self.languages), sorted(self.priors.items()), self.temperature, self.least_confidence]
-        return "sha256:" + hashlib.sha256(json.dumps(bearing, separators=(",", ":")).encode()).hexdigest()
+        return digest(bearing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +197,9 @@ def save_head(stem: str, tensors: dict[str, FloatArray], description: dict[str, 
     content = save_tensors(
         {key: np.ascontiguousarray(value, None if value.dtype == np.float16 else np.float32) for key, value in tensors.items()}
     )
-    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    card = {**description, "digest": "sha256:" + hashlib.sha256(content).hexdigest()}
     (folder / f"{stem}.safetensors").write_bytes(content)
-    (folder / f"{stem}.json").write_text(json.dumps({**description, "digest": digest}, indent=2, ensure_ascii=False) + "\n")
+    (folder / f"{stem}.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
 
 
 def _card(description: dict[str, Any]) -> HeadCard:

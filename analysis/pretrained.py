@@ -5,16 +5,17 @@ from __future__ import annotations
 import pickle
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from analysis import resolver
+from analysis.config import digest
 from analysis.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _FOREIGN = (OSError, LookupError, RuntimeError, TypeError, ValueError, SafetensorError, pickle.UnpicklingError)
 """What loading raises where a folder holds something else, be it another model or no model at all."""
@@ -32,7 +33,11 @@ def loading(folder: Path, what: str) -> Iterator[None]:
         raise AnalysisError(f"{folder}: holds no {what} that transformers can load ({reason:.200})", permanent=False) from error
 
 
-def provenance(model: str, folder: Path) -> str:
-    """`<name>@sha256:<its tensors>`: of a folder its own name, else the name on the hub. Raises AnalysisError where it holds no tensors."""
+def provenance(model: str, folder: Path, *, read_by: Mapping[str, Any]) -> str:
+    """`<name>@sha256:<its tensors>+config@sha256:<what is configured of how its outputs are read>`, by a folder's own name or the hub's.
+
+    Raises AnalysisError where the folder holds no tensors.
+    """
     named = Path(model).expanduser()
-    return f"{named.resolve().name if named.is_dir() else model}@{resolver.tensors_digest(resolver.tensor_files(folder))}"
+    name = named.resolve().name if named.is_dir() else model
+    return f"{name}@{resolver.tensors_digest(resolver.tensor_files(folder))}+config@{digest(read_by)}"

@@ -32,7 +32,8 @@ class TextClassificationWordingModel:
         if config.transcribe.threads:
             torch.set_num_threads(config.transcribe.threads)
         folder = resolver.locate_model(self._config.model, allow_download=self._config.allow_download)
-        self.name = f"text-classification/{pretrained.provenance(self._config.model, folder)}"
+        read_by = {key: getattr(self._config, key) for key in ("frustration", "sentiment", "frustration_prior")}
+        self.name = f"text-classification/{pretrained.provenance(self._config.model, folder, read_by=read_by)}"
         self._classify = _pipeline(folder)
         _check_labels(self._config, self._classify.model.config.id2label.values())
         self.frustration_prior = self._config.frustration_prior

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 DIMENSIONS = ("arousal", "dominance", "valence")
 DIGITS = 4
+_UNREAD = ("model", "licence", "commercial_use", "allow_download", "device", "batch")
+"""Keys that say nothing of how a model's outputs become a tone."""
 _NEVER_READ = frozenset({"masked_spec_embed"})
 """Tensors that only training reads: a checkpoint may lack them."""
 
@@ -137,7 +140,8 @@ class _Listener:
         self.missing = sorted(set(told["missing_keys"]) - _NEVER_READ)
         self.model = _placed(loaded, config)
         self._batch = config.batch if _masks(self._extractor) else 1
-        self.name = pretrained.provenance(config.model, folder)
+        read_by = {key: value for key, value in asdict(config).items() if key not in _UNREAD}
+        self.name = pretrained.provenance(config.model, folder, read_by=read_by)
 
     @torch.inference_mode()
     def outputs(self, voice: CustomerVoice, audio: UtteranceAudio, read: Callable[[Any], torch.Tensor]) -> NDArray[np.float64]:

@@ -147,6 +147,13 @@ def test_a_folder_is_named_by_its_own_name_however_it_is_given(folder: Path, tmp
     assert names == {"text-classification/moods"}
 
 
+def test_how_its_labels_are_read_is_in_its_name(folder: Path) -> None:
+    changed: list[dict[str, Any]] = [{}, {"frustration": {"negative": 0.7}}, {"sentiment": {"positive": 0.5}}, {"frustration_prior": 0.1}]
+    names = [TextClassificationWordingModel(given(folder, **changes)).name for changes in changed]
+    assert len(set(names)) == 4
+    assert TextClassificationWordingModel(given(folder, languages=("en",))).name == names[0]
+
+
 def test_an_encoder_without_a_trained_classifier_is_refused(tmp_path: Path) -> None:
     made_tokenizer(tmp_path)
     BertModel(BertConfig(vocab_size=len(VOCABULARY), **SHAPE)).save_pretrained(tmp_path)

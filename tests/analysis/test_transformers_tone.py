@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,21 +31,19 @@ from analysis.values import (
     EMOTIONS,
     SAMPLE_RATE,
     CustomerVoice,
-    GivenParties,
-    Party,
     Recording,
-    Role,
-    RoleSource,
     Span,
-    Utterance,
     Voice,
 )
+from tests.analysis.made import CHANNELS, audio_of, customer
+from tests.audio import SAMPLES, noise, recording
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from analysis.ports import Engines, ToneModel
     from analysis.values import FloatArray, UtteranceAudio
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 LABELS = ("ang", "hap", "sad", "neu", "calm", "other")
 MAP = LabelsConfig(anger=("ang",), happiness=("hap",), sadness=("sad",), neutral=("neu", "calm"))
 SMALL: dict[str, Any] = {
@@ -66,7 +64,6 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "hubert": (HubertConfig, HubertModel),
     "wavlm": (WavLMConfig, WavLMModel),
 }
-ROLE = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
 ENDS = (0.9, 3.0, 3.5, 11.0, 12.3)
 """Utterances of 0.9, 2.1, 0.5, 7.5 and 1.3 s."""
 
@@ -126,23 +123,13 @@ def dimensions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def voice() -> CustomerVoice:
-    starts = (0.0, *ENDS[:-1])
-    return CustomerVoice(
-        ROLE,
-        0.8,
-        tuple(Utterance(number, 1, *ends, "some words", "en", 0.9, ()) for number, ends in enumerate(zip(starts, ENDS, strict=True))),
-    )
+    return customer(*itertools.pairwise((0.0, *ENDS)))
 
 
 @pytest.fixture(scope="module")
 def audio(voice: CustomerVoice, tmp_path_factory: pytest.TempPathFactory) -> UtteranceAudio:
-    spool = tmp_path_factory.mktemp("call") / "spool.pcm"
-    draw = np.random.default_rng(6)
-    (draw.standard_normal(13 * SAMPLE_RATE) * np.geomspace(200.0, 9000.0, 13 * SAMPLE_RATE)).clip(-32768, 32767).astype(np.int16).tofile(
-        spool
-    )
-    recording = Recording("call.wav", spool, 13.0, 1, SAMPLE_RATE, "pcm", "0" * 64)
-    return voice.audio(recording, (Voice(1, 0, (Span(0.0, 13.0),)),))
+    growing = noise(13.0, 0.0, seed=6) * np.geomspace(0.006, 0.28, 13 * SAMPLE_RATE, dtype=np.float32)
+    return audio_of(voice, growing, tmp_path_factory.mktemp("call"))
 
 
 def inputs_of(folder: Path, samples: FloatArray) -> Any:
@@ -230,18 +217,16 @@ def test_what_the_agent_says_between_the_customers_words_changes_nothing(tmp_pat
     engine, config, write = made
     model: ToneModel = engine(config(write(tmp_path / "model")))
     voices = (Voice(0, 0, (Span(1.5, 2.0), Span(6.0, 8.0))), Voice(1, 0, (Span(0.0, 1.5), Span(2.0, 6.0), Span(8.0, 12.3))))
-    tones = [model.score(voice, voice.audio(shared_channel(tmp_path, voices, level), voices)) for level in (0.0, 3000.0)]
+    tones = [model.score(voice, voice.audio(shared_channel(tmp_path, voices, level), voices)) for level in (0.0, 0.1)]
     assert tones[0] == tones[1]
 
 
 def shared_channel(folder: Path, voices: tuple[Voice, Voice], agent_level: float) -> Recording:
-    pcm = np.random.default_rng(8).standard_normal(13 * SAMPLE_RATE) * 2000.0
+    samples = noise(13.0, -24.0, seed=8)
     for span in voices[0].spans:
         own = slice(round(span.start * SAMPLE_RATE), round(span.end * SAMPLE_RATE))
-        pcm[own] = np.random.default_rng(9).standard_normal(len(pcm[own])) * agent_level
-    spool = folder / f"{agent_level:.0f}.pcm"
-    pcm.astype(np.int16).tofile(spool)
-    return Recording("call.wav", spool, 13.0, 1, SAMPLE_RATE, "pcm", "0" * 64)
+        samples[own] = noise(span.seconds, 0.0, seed=9) * agent_level
+    return recording(folder, samples[None], f"{agent_level}")
 
 
 @pytest.mark.parametrize("made", [(AudioClassificationToneModel, classifying, classifier), (DimensionalToneModel, regressing, regressor)])
@@ -249,8 +234,22 @@ def test_a_model_tells_its_terms_and_the_digest_of_its_weights(tmp_path: Path, m
     engine, config, write = made
     model: ToneModel = engine(config(write(tmp_path / "own-model"), anger_prior=0.3, licence="MIT", commercial_use=True))
     assert (model.encoder, model.licence, model.commercial_use, model.anger_prior) == (None, "MIT", True, 0.3)
-    assert re.fullmatch(r"(audio-classification|dimensional)/own-model@sha256:[0-9a-f]{64}", model.name)
-    assert model.score(CustomerVoice(ROLE, 0.8, ()), lambda _: np.zeros(0, np.float32)) == []
+    assert re.fullmatch(r"(audio-classification|dimensional)/own-model@sha256:[0-9a-f]{64}\+config@sha256:[0-9a-f]{64}", model.name)
+    assert model.score(customer(), lambda _: np.zeros(0, np.float32)) == []
+
+
+def test_how_its_outputs_are_read_is_in_its_name(classes: Path, dimensions: Path) -> None:
+    """A refit to verdicts goes by the name: log-odds that are read in another way are on another scale."""
+    configs = [
+        classifying(classes),
+        classifying(classes, anger_prior=0.1),
+        classifying(classes, labels=replace(MAP, anger=("ang", "other"))),
+    ]
+    names = [AudioClassificationToneModel(config).name for config in configs]
+    regressors = [regressing(dimensions), regressing(dimensions, arousal_weight=5.0), regressing(dimensions, lowest=-1.0)]
+    names += [DimensionalToneModel(config).name for config in regressors]
+    assert len(set(names)) == len(names)
+    assert AudioClassificationToneModel(classifying(classes, batch=2, allow_download=True)).name == names[0]
 
 
 @pytest.mark.parametrize(
@@ -350,7 +349,7 @@ def test_configured_in_toml_it_scores_the_customer_of_a_call_and_the_document_sa
     )
     config = load(file)
     model = registry._tone_model(config, "whisper-of-another-size")
-    options = pipeline.CallOptions(GivenParties((Party.AGENT, Party.CUSTOMER)))
+    options = pipeline.CallOptions(CHANNELS)
     analysis = pipeline.analyze(SAMPLES / "calm.flac", engines=replace(engines, tone=model), config=config, options=options)
     document = to_document(analysis)
     scored = [item for item in document["utterances"] if item["tone"]]
