@@ -158,8 +158,9 @@ QUALITY = Section(
         (
             "Recalibration",
             "Both kinds of verdicts can refit the starting point and the weights of the score to this site, by a command of its operator. "
-            "It needs 50 judged stretches, and 30 random ones to learn how common frustration is here; it changes nothing unless that "
-            "measures better, and it can be undone. Calls analysed before keep their scores; the facts of a call name its calibration.",
+            "It needs 50 judged stretches of 20 calls, and 30 random ones to learn how common frustration is here; it changes nothing "
+            "unless that measures better, and it can be undone. Calls analysed before keep their scores; the facts of a call name its "
+            "calibration.",
         ),
     ),
 )
