@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -15,11 +16,13 @@ from analysis.values import SAMPLE_RATE, Recording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from analysis.values import FloatArray
+
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+"""The sample calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,11 @@ def pitch_hz(samples: FloatArray, rate: int = SAMPLE_RATE) -> float:
     """The strongest frequency."""
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(spectrum.argmax() * rate / len(samples))
+
+
+def level_db(samples: NDArray[Any]) -> float:
+    """RMS level in dBFS."""
+    return float(10 * np.log10(np.mean(samples.astype(np.float64) ** 2)))
 
 
 def write(path: Path, samples: NDArray[Any], rate: int, *, codec: str = "pcm16") -> Path:

@@ -14,10 +14,8 @@ import pytest
 from analysis import registry
 from analysis.values import Span
 from tests.analysis import made as hand_made
-from tests.training.made import made_up
+from tests.training.made import made_up, source_of
 from training import baselines, composites, paired, ravdess, report, robustness, tone, wording_scores
-from training.corpus import UsableClips
-from training.features import Source
 from training.targets import CORPORA
 from training.wording_scores import HeldOut, Scored
 
@@ -55,14 +53,12 @@ def made_up_sources() -> Iterator[None]:
     """Everything that the report reads or encodes is made up; what it measures of that is its own."""
     data = made_up(corpora=dict.fromkeys(CORPORA, ravdess.LABELS))
     clean = data.where(data.rows.has(copy="clean"))
-    spans = tuple(Span(0.0, float(seconds)) for seconds in clean.rows.seconds)
-    acted = Source("acted", UsableClips(clean.rows.clips, spans, 0, 0), Path("unused"), Path("unused"))
     eight = data.where(data.rows.has(corpus=ravdess.CORPUS))
     four = clean.where(np.array([clip.corpus == robustness.CORPUS and clip.tone in robustness.CLASSES for clip in clean.rows.clips]))
     engines = SimpleNamespace(tone=SimpleNamespace(anger_prior=0.2), wording=SimpleNamespace(frustration_prior=0.2))
     replaced: Mapping[Any, Mapping[str, Any]] = {
         report: {
-            "open_sources": lambda: [acted],
+            "open_sources": lambda: [source_of(clean, Path("unused"))],
             "babble_voices": lambda _: [],
             "fill_copy": lambda *_: None,
             "WhisperWindowEncoder": lambda weights: SimpleNamespace(encoder=f"whisper-{weights}"),

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.corpus import CLASS_OF_LABEL, TONE_CLASSES, Clip
+from analysis.values import Span
+from tests.audio import noise
+from training.corpus import CLASS_OF_LABEL, TONE_CLASSES, Clip, UsableClips
+from training.features import Source
 from training.tone_data import ANGER, HeldOut, Rows, ToneData
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 CORPORA = {"first": ("angry", "sad", "fear", "happy", "neutral"), "second": ("angry", "sad", "happy", "neutral")}
 SPEAKERS = 6
 WIDTH = 12
 COPIES = ("clean", "telephone", "noisy")
+VOICES = [noise(2.0, -30.0, seed=number) for number in range(10, 16)]
+"""Others' speech, for babble."""
 
 
 def made_up(
@@ -42,6 +49,32 @@ def made_up(
     return ToneData(Rows(tuple(clips) * len(COPIES), tuple(np.repeat(COPIES, len(clips)).tolist()), seconds), np.concatenate(copies))
 
 
+def with_clips(data: ToneData, clips: Iterable[Clip]) -> ToneData:
+    """The same rows of other clips."""
+    return replace(data, rows=replace(data.rows, clips=tuple(clips)))
+
+
+def shuffled(data: ToneData) -> ToneData:
+    """The same rows with the labels of other clips of their corpus."""
+    rng = np.random.default_rng(1)
+    first = data.where(np.arange(len(data) // len(COPIES))).rows
+    labels = np.array([clip.label for clip in first.clips])
+    for corpus in sorted(set(first.corpora)):
+        own = first.has(corpus=corpus)
+        labels[own] = rng.permutation(labels[own])
+    return with_clips(data, [replace(clip, label=str(label)) for clip, label in zip(first.clips, labels, strict=True)] * len(COPIES))
+
+
+def source_of(data: ToneData, folder: Path) -> Source:
+    """The source whose clips these are."""
+    spans = tuple(Span(0.0, float(seconds)) for seconds in data.rows.seconds)
+    return Source("made", UsableClips(data.rows.clips, spans), folder, folder)
+
+
+def clean(clips: Sequence[Clip], seconds: float = 1.0) -> Rows:
+    return Rows(tuple(clips), ("clean",) * len(clips), np.full(len(clips), seconds))
+
+
 def spoken_as(labels: Sequence[str], corpus: str = "own") -> tuple[Clip, ...]:
     """One clip of a label each, all of one speaker."""
     return tuple(Clip(corpus, f"{corpus}-{number}", f"{corpus}:1", "f", "en", label, "", "") for number, label in enumerate(labels))
@@ -51,4 +84,4 @@ def said(labels: Sequence[str], anger: Sequence[float]) -> HeldOut:
     """What a head says that gives each clip this P(anger), and the other classes the rest in equal parts."""
     shares = np.repeat((1.0 - np.array(anger))[:, None] / (len(TONE_CLASSES) - 1), len(TONE_CLASSES), axis=1)
     shares[:, ANGER] = anger
-    return HeldOut(Rows(spoken_as(labels), ("clean",) * len(labels), np.ones(len(labels))), np.log(shares), np.zeros(len(labels)))
+    return HeldOut(clean(spoken_as(labels)), np.log(shares), np.zeros(len(labels)))

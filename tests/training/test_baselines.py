@@ -17,7 +17,7 @@ from training import baselines, ravdess
 from training.baselines import functionals
 from training.corpus import Clip, UsableClips
 from training.features import Source
-from training.tone_data import Rows, ToneData
+from training.tone_data import ToneData
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +169,6 @@ def test_copies_that_are_only_measured_are_not_trained_on() -> None:
     features[noisy, :8] += 6.0 * np.eye(8, dtype=np.float32)[ravdess.labels_of(data.rows)[noisy]]
     unclear = ToneData(data.rows, features)
     assert max(row["uar"] for row in baselines.tables(unclear, unclear, ("noisy",), 0).values()) < 0.35
-    as_trained = Rows(data.rows.clips, tuple("mixed-a" if copy == "noisy" else copy for copy in data.rows.copies), data.rows.seconds)
+    as_trained = replace(data.rows, copies=tuple("mixed-a" if copy == "noisy" else copy for copy in data.rows.copies))
     known = ToneData(as_trained, features)
     assert min(row["uar"] for row in baselines.tables(known, known, ("mixed-a",), 0).values()) > 0.6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ import soxr
 from scipy.signal import correlate, welch
 
 from analysis.values import SAMPLE_RATE, FloatArray
-from tests.audio import noise, tones
+from tests.audio import SAMPLES, level_db, noise, tones
 from training.channel import (
     CODECS,
     NARROW_CODECS,
@@ -32,7 +31,6 @@ from training.channel import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 WIRE = Channel(level_db=-30.0, narrow=False, codec=None)
 DRAWS = (draw_telephone, draw_noisy, draw_channel)
 
@@ -65,10 +63,6 @@ def coded(codec: str | None, level_db: float = -26.0) -> Channel:
 def power(samples: FloatArray, low_hz: float, high_hz: float) -> float:
     frequencies, density = welch(samples, SAMPLE_RATE, nperseg=2048)
     return float(density[(frequencies >= low_hz) & (frequencies < high_hz)].sum())
-
-
-def level_db(samples: FloatArray) -> float:
-    return float(10 * np.log10(np.mean(samples.astype(np.float64) ** 2)))
 
 
 def delay_ms(later: FloatArray, samples: FloatArray) -> float:

@@ -15,6 +15,7 @@ import soundfile
 from analysis.config import TranscribeConfig
 from analysis.values import SAMPLE_RATE, FloatArray, PooledFrames, Span
 from tests.audio import noise
+from tests.training.made import VOICES
 from training.corpus import CLASS_OF_LABEL, TONE_CLASSES, Clip, UsableClips, in_pieces, read_clip, read_manifest, read_unacted, usable_clips
 from training.features import (
     CLIPS_A_WINDOW,
@@ -37,8 +38,6 @@ from training.perturbations import CROPPED_S
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-VOICES = [noise(2.0, -30.0, seed=number) for number in range(10, 16)]
 
 
 def clip(speaker: str, number: int, label: str = "angry") -> Clip:

@@ -7,12 +7,12 @@ import pytest
 from scipy.signal import welch
 
 from analysis.values import SAMPLE_RATE, FloatArray
-from tests.audio import noise, tones
+from tests.audio import level_db, noise, tones
+from tests.training.made import VOICES
 from training.perturbations import CROPPED_S, PERTURBATIONS, TILT_DB_PER_OCTAVE
 
 CROP = round(CROPPED_S * SAMPLE_RATE)
 LONGER = {"start cropped": -CROP, "end cropped": -CROP, "zeros before": CROP, "zeros after": CROP}
-VOICES = [noise(2.0, -30.0, seed=number) for number in range(10, 16)]
 
 
 def pieces() -> list[FloatArray]:
@@ -22,10 +22,6 @@ def pieces() -> list[FloatArray]:
 
 def perturbed(name: str, given: list[FloatArray] | None = None, seed: int = 0) -> list[FloatArray]:
     return PERTURBATIONS[name](pieces() if given is None else given, np.random.default_rng(seed), VOICES)
-
-
-def level_db(samples: FloatArray) -> float:
-    return float(10 * np.log10(np.mean(samples.astype(np.float64) ** 2)))
 
 
 def gains_db(name: str, hertz: list[float]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,21 +15,21 @@ from analysis.engines.window_encoder import WhisperWindowEncoder
 from analysis.heads import HeadCard, LinearHead, novelty
 from analysis.values import SAMPLE_RATE, Abstention
 from bench.asr import hold_music
-from tests.audio import noise
+from tests.audio import SAMPLES, noise
+from tests.training.made import clean, with_clips
 from training import music
 from training.channel import rms
-from training.corpus import ROOT, TONE_CLASSES, Clip, read_clip
+from training.corpus import TONE_CLASSES, Clip, read_clip
 from training.music import BEHIND, LEAST_S, MUSIC, WINDOW_S, mixed, music_in_words, music_source, store_music
 from training.refusal_report import left_out_refusals, pooled_pieces, refusing_head, shares, tones
 from training.refusals import KNOWN_SHARE, fit_refusals, splits, whitened_axes
-from training.tone_data import Rows, ToneData
+from training.tone_data import ToneData
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from analysis.values import FloatArray
 
-SAMPLES = ROOT / "samples"
 WIDTH = 8
 SPEAKERS, PIECES, EACH = 9, 6, 80
 
@@ -43,8 +44,8 @@ def made_up(*, with_music: bool = True, far: float = 12.0, seed: int = 0) -> Ton
         rows += [(BEHIND, f"s{number}", 2.0) for number in range(SPEAKERS) for _ in range(8)]
     features = rng.normal(0.0, 1.0, (len(rows), WIDTH)) * spread
     features[:, 2] += [shift for _, _, shift in rows]
-    clips = tuple(Clip(corpus, f"{speaker}", speaker, "", "en", "neutral", "", "") for corpus, speaker, _ in rows)
-    return ToneData(Rows(clips, ("clean",) * len(clips), np.full(len(clips), 3.0)), features.astype(np.float32))
+    clips = [Clip(corpus, f"{speaker}", speaker, "", "en", "neutral", "", "") for corpus, speaker, _ in rows]
+    return ToneData(clean(clips, 3.0), features.astype(np.float32))
 
 
 def head_of(tensors: dict[str, FloatArray]) -> LinearHead:
@@ -119,12 +120,9 @@ def test_no_speaker_and_no_piece_is_on_both_sides_of_a_split() -> None:
 def test_a_corpus_unlike_the_others_is_refused_when_it_is_left_out() -> None:
     data = made_up(with_music=False)
     foreign = np.array([int(speaker[1:]) >= 6 for speaker in data.rows.speakers])
-    clips = tuple(
-        Clip("foreign" if far else "speech", clip.path, clip.speaker, "", "pl", "neutral", "", "")
-        for clip, far in zip(data.rows.clips, foreign, strict=True)
-    )
+    clips = [replace(clip, corpus="foreign" if far else "speech") for clip, far in zip(data.rows.clips, foreign, strict=True)]
     moved = data.features + 20.0 * at(6, 1.0) * foreign[:, None].astype(np.float32)
-    found = left_out_refusals(ToneData(Rows(clips, data.rows.copies, data.rows.seconds), moved.astype(np.float32)))
+    found = left_out_refusals(with_clips(replace(data, features=moved.astype(np.float32)), clips))
     assert found["foreign, clean"]["out_of_distribution"] > 0.95
     assert found["foreign, clean"]["utterances"] == foreign.sum()
 
@@ -185,12 +183,12 @@ def test_a_real_encoder_hears_hold_music_and_tones_as_no_speech() -> None:
     song = hold_music()[: 12 * length]
     plucked = [pooled_pieces(np.split(half, 6), encoder) for half in np.split(song, 2)]
     parts = [*speech[:5], plucked[0]]
-    clips = tuple(
+    clips = [
         Clip(MUSIC if number == 5 else "speech", str(number), f"{number}-{piece % 3 if number == 5 else 0}", "", "en", "neutral", "", "")
         for number, part in enumerate(parts)
         for piece in range(len(part))
-    )
-    head = refusing_head(ToneData(Rows(clips, ("clean",) * len(clips), np.full(len(clips), 4.0)), np.concatenate(parts)))
+    ]
+    head = refusing_head(ToneData(clean(clips, 4.0), np.concatenate(parts)))
     assert head.refusals(plucked[1]) == [Abstention.MUSIC] * 6
     assert head.refusals(speech[5]).count(Abstention.MUSIC) == 0
     assert None not in head.refusals(pooled_pieces(np.split(tones(), 6), encoder))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.values import Span
-from tests.training.made import made_up
+from tests.training.made import made_up, source_of
 from training import robustness, tone
 from training.corpus import TONE_CLASSES, Clip, UsableClips
 from training.features import Source, open_cache
@@ -47,11 +47,6 @@ def clean(data: ToneData) -> ToneData:
     """One copy of the four classes."""
     own = data.where(data.rows.has(copy="clean"))
     return own.where(np.array([clip.tone in CLASSES for clip in own.rows.clips]))
-
-
-def source_of(data: ToneData, root: Path) -> Source:
-    spans = tuple(Span(0.0, float(seconds)) for seconds in data.rows.seconds)
-    return Source("robustness", UsableClips(data.rows.clips, spans, 0, 0), root, root)
 
 
 def store(source: Source, copy: str, features: FloatArray) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from analysis.heads import BASELINE_PRIOR_S, load_head, save_head
-from tests.training.made import COPIES, CORPORA, SPEAKERS, made_up
+from tests.training.made import COPIES, CORPORA, SPEAKERS, clean, made_up, shuffled, spoken_as, with_clips
 from training import tone
 from training.corpus import TONE_CLASSES, UNACTED, Clip
 from training.features import MEASURED
 from training.linear import LABEL_SMOOTHING, ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import auc, softmax
-from training.tone_data import ANGER, HeldOut, Rows, Table, ToneData, false_alarms, numbers, over_seeds, relative, report, strong_anger_auc
+from training.tone_data import ANGER, HeldOut, Table, ToneData, false_alarms, numbers, over_seeds, relative, report, strong_anger_auc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,27 +27,10 @@ def few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tone, "TEST_ORDERS", 2)
 
 
-def relabelled(data: ToneData, **changes: str) -> ToneData:
-    return replace(data, rows=replace(data.rows, clips=tuple(replace(clip, **changes) for clip in data.rows.clips)))
-
-
-def shuffled(data: ToneData) -> ToneData:
-    """The same rows with the labels of other clips of their corpus."""
-    rng = np.random.default_rng(1)
-    first = len(data) // len(COPIES)
-    labels = np.array([clip.label for clip in data.rows.clips[:first]])
-    for corpus in CORPORA:
-        own = np.flatnonzero(data.rows.has(corpus=corpus)[:first])
-        labels[own] = rng.permutation(labels[own])
-    renamed = [replace(clip, label=str(label)) for clip, label in zip(data.rows.clips[:first], labels, strict=True)]
-    return replace(data, rows=replace(data.rows, clips=tuple(renamed) * len(COPIES)))
-
-
 def read_aloud(data: ToneData) -> ToneData:
     """The neutral rows of one corpus as unacted speech of other people."""
     read = data.where(data.rows.has(corpus="first") & (data.rows.labels == TONE_CLASSES.index("neutral")))
-    clips = tuple(replace(clip, corpus=UNACTED, speaker=f"{UNACTED}:{clip.speaker}", gender="") for clip in read.rows.clips)
-    return replace(read, rows=replace(read.rows, clips=clips))
+    return with_clips(read, [replace(clip, corpus=UNACTED, speaker=f"{UNACTED}:{clip.speaker}", gender="") for clip in read.rows.clips])
 
 
 def measured(data: ToneData) -> HeldOut:
@@ -104,7 +87,7 @@ def test_the_callers_own_voice_helps_where_voices_differ_much() -> None:
     fit, held = next(tone.speaker_folds(data.rows, 0))
     head = tone.train(data.where(fit), penalty=0.03)
     rest = data.where(held)
-    strangers = replace(rest, rows=replace(rest.rows, clips=tuple(replace(clip, speaker=clip.path) for clip in rest.rows.clips)))
+    strangers = with_clips(rest, [replace(clip, speaker=clip.path) for clip in rest.rows.clips])
     known, unknown = (numbers(head.hear(own, np.random.default_rng(0), 2))["uar"] for own in (rest, strangers))
     assert known > unknown + 0.05
 
@@ -240,8 +223,8 @@ def test_callers_are_every_speaker_over_each_copys_line_in_an_order_that_is_draw
 
 def test_a_row_is_relative_to_the_earlier_calm_ones_of_its_caller() -> None:
     """Worked by hand: 5 s of calm at 2, 10 s of anger at 8 that do not count, then 4 s at 3."""
-    clips = tuple(Clip("own", str(number), "own:1", "f", "en", label, "", "") for number, label in enumerate(("neutral", "angry", "sad")))
-    data = ToneData(Rows(clips, ("clean",) * 3, np.array([5.0, 10.0, 4.0])), np.array([[2.0], [8.0], [3.0]], np.float32))
+    rows = replace(clean(spoken_as(("neutral", "angry", "sad"))), seconds=np.array([5.0, 10.0, 4.0]))
+    data = ToneData(rows, np.array([[2.0], [8.0], [3.0]], np.float32))
     found = relative(data, data.features, [np.array([0, 1, 2])], 15.0)
     assert found[:, 0] == pytest.approx([2.0, 8.0 - 10.0 / 20.0, 3.0 - 10.0 / 20.0])
     turned = relative(data, data.features, [np.array([2, 1, 0])], 15.0)
@@ -315,10 +298,11 @@ def test_anger_ranking_of_the_report_is_that_of_its_rows() -> None:
 def test_arousal_is_reported_where_intensities_are_stated() -> None:
     clips = tuple(Clip("own", str(n), "own:1", "f", "en", "angry", strength, "") for n, strength in enumerate(("normal", "strong") * 5))
     arousal = np.array([0.6, 0.9] * 4 + [0.9, 0.6])
-    held = HeldOut(Rows(clips, ("clean",) * 10, np.ones(10)), np.zeros((10, len(TONE_CLASSES))), arousal)
+    held = HeldOut(clean(clips), np.zeros((10, len(TONE_CLASSES))), arousal)
     strong = np.array([clip.intensity == "strong" for clip in clips])
     assert strong_anger_auc(held, ("clean", "telephone")) == {"clean": {"auc": pytest.approx(auc(strong, arousal))}}
-    assert strong_anger_auc(replace(held, rows=relabelled(ToneData(held.rows, arousal[:, None]), intensity="").rows), ("clean",)) == {}
+    ungraded = replace(held, rows=clean([replace(clip, intensity="") for clip in clips]))
+    assert strong_anger_auc(ungraded, ("clean",)) == {}
 
 
 def test_unacted_speech_counts_as_neutral_among_all_classes() -> None:
