@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from analysis.config import FuseConfig
 from analysis.values import (
+    EMOTIONS,
     Abstention,
     BaselineChange,
     CallAnalysis,
     CallMeasures,
     Contributions,
+    CustomerVoice,
     Evidence,
     Flag,
     Frustration,
     FrustrationSegment,
+    GivenParties,
     Measures,
     Moment,
     Note,
@@ -34,7 +40,14 @@ from analysis.values import (
     Word,
     Wording,
 )
+from tests.audio import recording
 
+if TYPE_CHECKING:
+    from analysis.values import FloatArray, UtteranceAudio
+
+AGENT = Role(0, Party.AGENT, 1.0, RoleSource.MANUAL)
+CUSTOMER = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
+CHANNELS = GivenParties((Party.AGENT, Party.CUSTOMER))
 CONTRIBUTIONS = Contributions(tone=1.4, wording=0.9, effort=0.2, measures=0.1, context=0.3, prior=-1.31)
 TONE = Tone(anger=0.71, sadness=0.05, fear=0.04, disgust=0.08, happiness=0.01, surprise=0.03, neutral=0.08, arousal=0.83)
 MEASURES = Measures(
@@ -51,8 +64,47 @@ MEASURES = Measures(
 )
 
 
-def utterance(number: int, voice: int, start: float, end: float, text: str) -> Utterance:
+def utterance(number: int, voice: int, start: float, end: float, text: str = "some words") -> Utterance:
     return Utterance(number, voice, start, end, text, "en", 0.82, (Word(start, end, text, 0.9),))
+
+
+def customer(*spans: tuple[float, float]) -> CustomerVoice:
+    """The confirmed customer, who says something in every span."""
+    return CustomerVoice(CUSTOMER, 0.8, tuple(utterance(number, 1, *span) for number, span in enumerate(spans)))
+
+
+def audio_of(voice: CustomerVoice, samples: FloatArray, folder: Path) -> UtteranceAudio:
+    """The sound of the customer, who has the recording to themselves."""
+    made = recording(folder, samples[None])
+    return voice.audio(made, (Voice(1, 0, (Span(0.0, made.seconds),)),))
+
+
+def tone_tensors(width: int, *, rows: int = len(EMOTIONS), scale: float = 1.0) -> dict[str, FloatArray]:
+    """A tone head with drawn weights."""
+    draw = np.random.default_rng(3)
+    return {
+        "weight": scale * draw.standard_normal((rows, width)).astype(np.float32),
+        "bias": draw.standard_normal(rows).astype(np.float32),
+        "feature_mean": np.full(width, 0.5, np.float32),
+        "feature_std": np.full(width, 2.0, np.float32),
+        "arousal_weight": scale * draw.standard_normal(width).astype(np.float32),
+        "arousal_bias": np.zeros(1, np.float32),
+    }
+
+
+def tone_card(encoder: str, **changes: object) -> dict[str, object]:
+    card: dict[str, object] = {
+        "name": "tone-test",
+        "encoder": encoder,
+        "classes": list(EMOTIONS),
+        "license": "CC-BY-NC-SA-4.0",
+        "commercial_use": False,
+        "languages": ["en"],
+        "priors": {"anger": 0.2},
+        "temperature": 2.0,
+        "metrics": {},
+    }
+    return card | changes
 
 
 def customer_moment(number: int, start: float, end: float, text: str, probability: float) -> Moment:

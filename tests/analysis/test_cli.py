@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from analysis.config import Config
     from analysis.ports import Engines
 
-CALM = Path(__file__).resolve().parents[2] / "samples" / "calm.flac"
+CALM = audio.SAMPLES / "calm.flac"
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -16,7 +15,6 @@ from analysis.engines.tone_head import EncoderHeadToneModel
 from analysis.heads import save_head
 from analysis.ports import WindowTranscript
 from analysis.values import (
-    EMOTIONS,
     Abstention,
     CallAnalysis,
     CustomerVoice,
@@ -24,8 +22,6 @@ from analysis.values import (
     Moment,
     Party,
     Recording,
-    Role,
-    RoleSource,
     Scoring,
     ScoringMode,
     Span,
@@ -34,16 +30,20 @@ from analysis.values import (
     Voice,
     Word,
 )
+from tests.analysis import made
+from tests.analysis.made import CHANNELS, tone_card, tone_tensors
+from tests.audio import SAMPLES, recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from analysis.ports import Engines
     from analysis.values import FloatArray, UtteranceAudio, Wording
 
-SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "escalates.flac"
+SAMPLE = SAMPLES / "escalates.flac"
 AGENT, CUSTOMER = Party.AGENT, Party.CUSTOMER
-CHANNELS = GivenParties(channels=(AGENT, CUSTOMER))
+FULL = Scoring(ScoringMode.FULL, None)
 ACCEPTING = replace(Config(), tone=ToneConfig(accept_noncommercial=True))
 WIDTH = 2 * 512
 """Of a frame: two middle layers of whisper-base side by side."""
@@ -155,20 +155,7 @@ def customers(analysis: CallAnalysis) -> list[Moment]:
 
 def random_head(encoder: str, folder: Path) -> EncoderHeadToneModel:
     """The real head engine on drawn weights: this is about where its input comes from, not how good it is."""
-    draw, width = np.random.default_rng(5), 2 * WIDTH
-    tensors = {
-        "weight": draw.standard_normal((len(EMOTIONS), width)).astype(np.float32) / np.float32(20.0),
-        "bias": np.zeros(len(EMOTIONS), np.float32),
-        "feature_mean": np.zeros(width, np.float32),
-        "feature_std": np.ones(width, np.float32),
-        "arousal_weight": draw.standard_normal(width).astype(np.float32) / np.float32(20.0),
-        "arousal_bias": np.zeros(1, np.float32),
-    }
-    card = {
-        "name": "drawn", "encoder": encoder, "classes": list(EMOTIONS), "license": "CC0", "commercial_use": True, "languages": ["en"],
-        "priors": {"anger": 0.2}, "temperature": 1.0, "metrics": {},
-    }  # fmt: skip
-    save_head(f"tone-{encoder}", tensors, card, folder)
+    save_head(f"tone-{encoder}", tone_tensors(2 * WIDTH, scale=0.1), tone_card(encoder), folder)
     return EncoderHeadToneModel(Config(), encoder, folder)
 
 
@@ -179,11 +166,9 @@ def test_the_agents_audio_replaced_by_noise_leaves_the_customers_frames_and_tone
     if engines.transcriber.encoder != "whisper-base":
         pytest.skip(f"the drawn head is as wide as whisper-base, not {engines.transcriber.encoder}")
     noise = np.random.default_rng(7).normal(0.0, 0.05, len(agent)).astype(np.float32)
-    built = replace(engines, tone=random_head(engines.transcriber.encoder, tmp_path))
-    heard, replaced = (
-        analysed(built, written(tmp_path, track, customer, rate), ScriptedSpeech(spans_of(agent, rate), spans_of(customer, rate)))
-        for track in (agent, noise)
-    )
+    speech = ScriptedSpeech(spans_of(agent, rate), spans_of(customer, rate))
+    built = replace(engines, speech=speech, tone=random_head(engines.transcriber.encoder, tmp_path))
+    heard, replaced = (run(built, written(tmp_path, track, customer, rate)) for track in (agent, noise))
     before, after = customers(heard), customers(replaced)
     assert [moment.utterance.text for moment in heard.moments] != [moment.utterance.text for moment in replaced.moments]
     assert sum(moment.tone is not None for moment in before) >= 4
@@ -196,17 +181,13 @@ def test_the_agents_audio_replaced_by_noise_leaves_the_customers_frames_and_tone
         assert np.array_equal(left.utterance.pooled.std, right.utterance.pooled.std)
 
 
-def analysed(engines: Engines, file: Path, speech: ScriptedSpeech) -> CallAnalysis:
-    return pipeline.analyze(file, engines=replace(engines, speech=speech), config=ACCEPTING, options=pipeline.CallOptions(CHANNELS))
-
-
 @pytest.fixture
 def call(channels: tuple[FloatArray, FloatArray, int], tmp_path: Path) -> Path:
     agent, customer, rate = channels
     return written(tmp_path, agent[: 20 * rate], customer[: 20 * rate], rate)
 
 
-def run(engines: Engines, file: Path, parties: GivenParties, scoring: Scoring) -> CallAnalysis:
+def run(engines: Engines, file: Path, parties: GivenParties = CHANNELS, scoring: Scoring = FULL) -> CallAnalysis:
     return pipeline.analyze(file, engines=engines, config=ACCEPTING, options=pipeline.CallOptions(parties, scoring))
 
 
@@ -276,7 +257,7 @@ def test_only_measures_that_were_asked_for_are_kept(engines: Engines, call: Path
     ],
 )
 def test_without_one_confirmed_customer_no_voice_reaches_the_tone_model(engines: Engines, call: Path, parties: GivenParties) -> None:
-    analysis = run(replace(engines, tone=NeverTone(), transcriber=ScriptedTranscriber()), call, parties, Scoring(ScoringMode.FULL, None))
+    analysis = run(replace(engines, tone=NeverTone(), transcriber=ScriptedTranscriber()), call, parties)
     assert analysis.moments
     assert all(moment.tone is None for moment in analysis.moments)
     assert {moment.tone_abstained for moment in customers(analysis)} <= {Abstention.ROLE_UNSURE}
@@ -286,34 +267,26 @@ def test_without_one_confirmed_customer_no_voice_reaches_the_tone_model(engines:
 def test_the_tone_model_gets_the_customers_voice_whichever_channel_it_is_on(engines: Engines, call: Path, turned: bool) -> None:
     watched = WatchedTone(Tone(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.5))
     parties = GivenParties(voices=(CUSTOMER, AGENT) if turned else (AGENT, CUSTOMER))
-    analysis = run(replace(engines, tone=watched, transcriber=ScriptedTranscriber()), call, parties, Scoring(ScoringMode.FULL, None))
+    analysis = run(replace(engines, tone=watched, transcriber=ScriptedTranscriber()), call, parties)
     assert watched.parties == {CUSTOMER}
     assert watched.voices == {0 if turned else 1}
     assert {moment.party for moment in analysis.moments if moment.tone is not None} == {CUSTOMER}
 
 
-LOUD, HUM = 16384, 8192
+LOUD, HUM = 0.5, 0.25
 
 
 def shared_channel(folder: Path) -> Recording:
     """One channel on which the agent is a steady hum in 0-4 s and 6-7 s, and the customer, louder, speaks in 4-6 s and 7-8 s."""
-    pcm = np.repeat(np.array([HUM] * 4 + [LOUD] * 2 + [HUM, LOUD], np.int16), 16_000)
-    spool = folder / "spool.pcm"
-    pcm.tofile(spool)
-    return Recording("call.wav", spool, 8.0, 1, 8000, "pcm", "0" * 64)
-
-
-def said(number: int, voice: int, start: float, end: float) -> Utterance:
-    return Utterance(number, voice, start, end, "some words", "en", 0.9, ())
+    return recording(folder, np.repeat(np.array([[HUM] * 4 + [LOUD] * 2 + [HUM, LOUD]], np.float32), 16_000, axis=1))
 
 
 SHARED = (Voice(0, 0, (Span(0.0, 4.0), Span(6.0, 7.0))), Voice(1, 0, (Span(4.0, 6.0), Span(7.0, 8.0))))
-CONFIRMED = Role(1, CUSTOMER, 1.0, RoleSource.MANUAL)
 
 
 def test_what_reads_the_customers_audio_is_silent_where_another_speaks_in_between(tmp_path: Path) -> None:
-    across = said(3, 1, 4.5, 7.5)
-    heard = CustomerVoice(CONFIRMED, 0.8, (across,)).audio(shared_channel(tmp_path), SHARED)(across)
+    across = made.utterance(3, 1, 4.5, 7.5)
+    heard = CustomerVoice(made.CUSTOMER, 0.8, (across,)).audio(shared_channel(tmp_path), SHARED)(across)
     assert heard.shape == (48_000,)
     assert np.array_equal(heard, np.repeat([0.5, 0.0, 0.5], (24_000, 16_000, 8_000)))
 
@@ -321,17 +294,17 @@ def test_what_reads_the_customers_audio_is_silent_where_another_speaks_in_betwee
 @pytest.mark.parametrize(
     "asked",
     [
-        said(0, 0, 0.0, 4.0),
-        said(3, 0, 4.0, 6.0),
-        said(3, 1, 0.0, 4.0),
-        said(3, 1, 3.0, 6.0),
-        said(4, 1, 7.0, 8.0),
+        made.utterance(0, 0, 0.0, 4.0),
+        made.utterance(3, 0, 4.0, 6.0),
+        made.utterance(3, 1, 0.0, 4.0),
+        made.utterance(3, 1, 3.0, 6.0),
+        made.utterance(4, 1, 7.0, 8.0),
     ],
 )
 def test_what_reads_the_customers_audio_refuses_every_other_utterance(tmp_path: Path, asked: Utterance) -> None:
     """The agent's, one that gives itself out for the customer's, and one of the customer's that was not handed over for scoring."""
-    own, unfit = said(3, 1, 4.0, 6.0), said(4, 1, 7.0, 8.0)
-    audio = CustomerVoice(CONFIRMED, 0.8, (own, unfit)).narrowed(frozenset({3})).audio(shared_channel(tmp_path), SHARED)
+    own, unfit = made.utterance(3, 1, 4.0, 6.0), made.utterance(4, 1, 7.0, 8.0)
+    audio = CustomerVoice(made.CUSTOMER, 0.8, (own, unfit)).narrowed(frozenset({3})).audio(shared_channel(tmp_path), SHARED)
     assert audio(own).size == 32_000
     with pytest.raises(ValueError, match="not one of this customer's"):
         audio(asked)
@@ -365,8 +338,9 @@ def test_a_model_that_hears_the_audio_itself_hears_the_same_whatever_the_agent_s
     listening = []
     for track in (spoken, noise):
         model = ListeningTone()
-        built = replace(engines, tone=model, transcriber=ScriptedTranscriber())
-        found = analysed(built, written(tmp_path, track, customer, rate), ScriptedSpeech(spans_of(spoken, rate), spans_of(customer, rate)))
+        speech = ScriptedSpeech(spans_of(spoken, rate), spans_of(customer, rate))
+        built = replace(engines, speech=speech, tone=model, transcriber=ScriptedTranscriber())
+        found = run(built, written(tmp_path, track, customer, rate))
         assert model.refused == len(model.heard) == sum(moment.tone is not None for moment in found.moments) > 0
         listening.append(model.heard)
     assert all(np.array_equal(left, right) and left.any() for left, right in zip(*listening, strict=True))

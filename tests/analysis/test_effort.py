@@ -7,16 +7,16 @@ import pytest
 from analysis import cues
 from analysis.config import MeasuresConfig
 from analysis.steps import effort
-from analysis.values import Cast, CustomerVoice, EffortSign, Party, Role, RoleSource, Span, Transcript, Utterance, Voice
+from analysis.values import Cast, CustomerVoice, EffortSign, Span, Transcript, Utterance, Voice
+from tests.analysis import made
 
-ROLES = (Role(0, Party.AGENT, 1.0, RoleSource.MANUAL), Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL))
 AGENT, CUSTOMER = 0, 1
 
 
 def find(*lines: tuple[int, str], every_s: float = 10.0, announced: frozenset[int] = frozenset(), language: str = "en") -> list[EffortSign]:
     said = tuple(Utterance(at, voice, at * every_s, at * every_s + 4.0, text, language, 0.8, ()) for at, (voice, text) in enumerate(lines))
     own = tuple(utterance for utterance in said if utterance.voice == CUSTOMER and utterance.id not in announced)
-    cast = Cast(ROLES, CustomerVoice(ROLES[1], 0.8, own), announced)
+    cast = Cast((made.AGENT, made.CUSTOMER), CustomerVoice(made.CUSTOMER, 0.8, own), announced)
     return list(effort.find(Transcript(said, language), cast, voices=(), config=MeasuresConfig()))
 
 

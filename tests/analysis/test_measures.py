@@ -19,15 +19,13 @@ from analysis.values import (
     Party,
     PlainMeasures,
     Recording,
-    Role,
-    RoleSource,
     Span,
     Utterance,
     Voice,
     Word,
 )
-
-ROLES = (Role(0, Party.AGENT, 1.0, RoleSource.MANUAL), Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL))
+from tests.analysis.made import AGENT, CUSTOMER
+from tests.audio import noise, recording
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +38,6 @@ def buzz(seconds: float, hz: float, level_db: float) -> FloatArray:
     at = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     tone = sum((np.sin(2 * math.pi * hz * harmonic * at) / harmonic for harmonic in range(1, 12)), np.zeros_like(at))
     return np.asarray(tone / np.sqrt(np.mean(np.square(tone))) * 10 ** (level_db / 20), np.float32)
-
-
-def noise(seconds: float, level_db: float) -> FloatArray:
-    made = np.random.default_rng(1).standard_normal(round(seconds * SAMPLE_RATE))
-    return np.asarray(made * 10 ** (level_db / 20), np.float32)
-
-
-def recording(folder: Path, *channels: FloatArray) -> Recording:
-    pcm = np.stack([np.clip(channel * 32768.0, -32768, 32767) for channel in channels], axis=1).astype(np.int16)
-    spool = folder / "spool.pcm"
-    pcm.tofile(spool)
-    return Recording("made", spool, len(pcm) / SAMPLE_RATE, len(channels), SAMPLE_RATE, "pcm", "0" * 64)
 
 
 def utterance(number: int, voice: int, start: float, end: float, words: int = 6) -> Utterance:
@@ -72,7 +58,7 @@ def call(folder: Path, agent_hz: float = 110.0, customer_hz: float = 220.0) -> t
     customer[4 * SAMPLE_RATE : round(6.5 * SAMPLE_RATE)] += buzz(2.5, customer_hz, -20.0)
     voices = (Voice(0, 0, (Span(1.0, 3.0), Span(6.0, 9.0))), Voice(1, 1, (Span(4.0, 6.5),)))
     said = (utterance(0, 0, 1.0, 3.0), utterance(1, 1, 4.0, 6.5), utterance(2, 0, 6.0, 9.0, 9))
-    return recording(folder, agent, customer), voices, said
+    return recording(folder, np.stack([agent, customer])), voices, said
 
 
 def test_a_made_call_measures_as_it_was_made(tmp_path: Path, tracker: SwiftF0Tracker) -> None:
@@ -99,13 +85,13 @@ def test_another_partys_audio_changes_none_of_ones_own_measures_but_overlap(tmp_
 
 
 def test_digital_silence_has_no_loudness_no_pitch_and_no_ratio(tmp_path: Path, tracker: SwiftF0Tracker) -> None:
-    made = recording(tmp_path, np.zeros(4 * SAMPLE_RATE, np.float32))
+    made = recording(tmp_path, np.zeros((1, 4 * SAMPLE_RATE), np.float32))
     found = measures.measure(made, (Voice(0, 0, ()),), utterances=(utterance(0, 0, 1.0, 2.0),), pitch=tracker, progress=quiet)[0]
     assert (found.loudness_db, found.pitch_hz, found.snr_db) == (None, None, None)
 
 
 def test_noise_has_no_pitch(tmp_path: Path, tracker: SwiftF0Tracker) -> None:
-    made = recording(tmp_path, noise(4.0, -30.0))
+    made = recording(tmp_path, noise(4.0, -30.0)[None])
     found = measures.measure(
         made, (Voice(0, 0, (Span(1.0, 3.0),)),), utterances=(utterance(0, 0, 1.0, 3.0),), pitch=tracker, progress=quiet
     )[0]
@@ -115,36 +101,28 @@ def test_noise_has_no_pitch(tmp_path: Path, tracker: SwiftF0Tracker) -> None:
 
 
 def test_a_channel_that_is_never_silent_has_no_noise_floor(tmp_path: Path) -> None:
-    made = recording(tmp_path, noise(2.0, -40.0))
+    made = recording(tmp_path, noise(2.0, -40.0)[None])
     assert measures.noise_floor_db(made, 0, (Voice(0, 0, (Span(0.0, 2.0),)),)) is None
 
 
 def test_the_noise_floor_is_the_quieter_silence(tmp_path: Path) -> None:
     mixed = np.concatenate([noise(6.0, -60.0), noise(4.0, -30.0)])
-    floor = measures.noise_floor_db(recording(tmp_path, mixed), 0, ())
+    floor = measures.noise_floor_db(recording(tmp_path, mixed[None]), 0, ())
     assert floor == pytest.approx(-60.0, abs=0.5)
 
 
 def test_two_words_are_too_few_for_a_rate(tmp_path: Path, tracker: SwiftF0Tracker) -> None:
-    made = recording(tmp_path, noise(4.0, -30.0))
+    made = recording(tmp_path, noise(4.0, -30.0)[None])
     found = measures.measure(made, (Voice(0, 0, ()),), utterances=(utterance(0, 0, 1.0, 2.0, 2),), pitch=tracker, progress=quiet)
     assert found[0].rate_wps is None
 
 
-def test_real_speech_lies_in_the_range_of_voices(data: Path, tracker: SwiftF0Tracker) -> None:
-    import soundfile
-
-    samples, rate = soundfile.read(data / "asr" / "librispeech" / _first(data), dtype="float32")
-    assert rate == SAMPLE_RATE
-    voiced = tracker.track(samples)
+def test_real_speech_lies_in_the_range_of_voices(speech: FloatArray, tracker: SwiftF0Tracker) -> None:
+    voiced = tracker.track(speech)
     assert voiced.dtype == np.float32
     assert voiced.size > 50
     assert 70.0 < float(np.median(voiced)) < 300.0
     assert tracker.track(np.zeros(100, np.float32)).size == 0
-
-
-def _first(data: Path) -> str:
-    return min(file.name for file in (data / "asr" / "librispeech").iterdir())
 
 
 def test_coverage_reads_like_walking_the_spans() -> None:
@@ -158,7 +136,7 @@ def test_coverage_reads_like_walking_the_spans() -> None:
 
 def overall(seconds: float, *voices: Voice) -> tuple[dict[Party, float], float, float, dict[Party, int]]:
     made = Recording("made", Path("none"), seconds, 2, 8000, "pcm", "")
-    found = measures.overall(made, voices, cast=Cast(ROLES, None))
+    found = measures.overall(made, voices, cast=Cast((AGENT, CUSTOMER), None))
     return dict(found.talk_share), found.silence_s, found.longest_silence_s, dict(found.interruptions)
 
 

@@ -26,16 +26,12 @@ from analysis.values import (
     SAMPLE_RATE,
     Abstention,
     CustomerVoice,
-    GivenParties,
     Party,
     PooledFrames,
-    Recording,
-    Role,
-    RoleSource,
-    Span,
     Utterance,
-    Voice,
 )
+from tests.analysis.made import CHANNELS, audio_of, customer
+from tests.audio import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +39,6 @@ if TYPE_CHECKING:
     from analysis.ports import Engines, ToneModel, Transcriber
     from analysis.values import FloatArray, Tone, UtteranceAudio
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-CUSTOMER = Role(0, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
 ONE_THREAD = replace(Config(), transcribe=TranscribeConfig(threads=1))
 STRANGER = "whisper-of-another-size"
 
@@ -72,18 +66,6 @@ class WatchedHead:
         self.given = list(voice.utterances)
         assert all(audio(utterance).size for utterance in voice.utterances)
         return []
-
-
-def customer(*spans: tuple[float, float]) -> CustomerVoice:
-    said = tuple(Utterance(number, 0, start, end, "some words", "en", 0.9, ()) for number, (start, end) in enumerate(spans))
-    return CustomerVoice(CUSTOMER, 0.8, said)
-
-
-def audio_of(voice: CustomerVoice, samples: FloatArray, folder: Path) -> UtteranceAudio:
-    (samples * 32768.0).astype(np.int16).tofile(folder / "spool.pcm")
-    seconds = len(samples) / SAMPLE_RATE
-    recording = Recording("call.wav", folder / "spool.pcm", seconds, 1, SAMPLE_RATE, "pcm", "0" * 64)
-    return voice.audio(recording, (Voice(0, 0, (Span(0.0, seconds),)),))
 
 
 def ramp(seconds: float) -> FloatArray:
@@ -194,7 +176,7 @@ def test_the_registry_gives_the_first_installed_encoder_with_a_head_and_says_so(
 
 def test_a_call_of_another_transcriber_is_scored_much_as_in_the_shared_pass(alone: ToneModel, engines: Engines, config: Config) -> None:
     stranger = replace(engines, transcriber=Renamed(engines.transcriber), tone=alone)  # type: ignore[arg-type]
-    options = pipeline.CallOptions(GivenParties((Party.AGENT, Party.CUSTOMER)))
+    options = pipeline.CallOptions(CHANNELS)
     own, shared = (
         pipeline.analyze(SAMPLES / "escalates.flac", engines=built, config=config, options=options) for built in (stranger, engines)
     )
@@ -215,7 +197,7 @@ def test_only_without_any_encoder_that_has_a_head_there_is_no_tone_model(
     monkeypatch.setattr(heads, "has_head", lambda stem, *_: stem != "tone-whisper-tiny.en")
     assert registry._tone_model(Config(), "whisper-tiny.en") is None
     bare = replace(engines, tone=None)
-    options = pipeline.CallOptions(GivenParties((Party.AGENT, Party.CUSTOMER)))
+    options = pipeline.CallOptions(CHANNELS)
     analysis = pipeline.analyze(SAMPLES / "calm.flac", engines=bare, config=config, options=options)
     assert {each.tone_abstained for each in analysis.moments if each.party is Party.CUSTOMER} == {Abstention.ENCODER_UNSUPPORTED}
 

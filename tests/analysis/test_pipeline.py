@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,19 +12,18 @@ import soundfile
 
 from analysis import pipeline
 from analysis.document import to_document
-from analysis.values import EMOTIONS, GivenParties, Party, RoleSource, Scoring, ScoringMode
+from analysis.values import EMOTIONS, Party, RoleSource, Scoring, ScoringMode
 from tests import audio
+from tests.analysis.made import CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from analysis.config import Config
     from analysis.document import Document
     from analysis.ports import Engines
     from analysis.values import CallAnalysis
-
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-PARTIES = GivenParties((Party.AGENT, Party.CUSTOMER))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +33,9 @@ def escalation(sample: Callable[[str], CallAnalysis]) -> Document:
 
 def test_the_same_file_gives_the_same_bytes(sample: Callable[[str], CallAnalysis], engines: Engines, config: Config) -> None:
     first = to_document(sample("calm"))
-    again = to_document(pipeline.analyze(SAMPLES / "calm.flac", engines=engines, config=config, options=pipeline.CallOptions(PARTIES)))
+    again = to_document(
+        pipeline.analyze(audio.SAMPLES / "calm.flac", engines=engines, config=config, options=pipeline.CallOptions(CHANNELS))
+    )
     assert json.dumps(first | {"timings": {}}) == json.dumps(again | {"timings": {}})
 
 
@@ -91,10 +91,10 @@ def test_utterances_keep_their_order_and_their_bounds(escalation: Document) -> N
 def test_progress_only_rises_and_ends_at_the_end(engines: Engines, config: Config) -> None:
     seen: list[float] = []
     pipeline.analyze(
-        SAMPLES / "calm.flac",
+        audio.SAMPLES / "calm.flac",
         engines=engines,
         config=config,
-        options=pipeline.CallOptions(PARTIES, Scoring(ScoringMode.WORDS, None)),
+        options=pipeline.CallOptions(CHANNELS, Scoring(ScoringMode.WORDS, None)),
         progress=lambda step, fraction: seen.append(pipeline.share_done(step, fraction)),
     )
     assert seen == sorted(seen)
@@ -105,8 +105,8 @@ def test_progress_only_rises_and_ends_at_the_end(engines: Engines, config: Confi
     ("mode", "kept"), [(ScoringMode.WORDS, {"wording", "frustration"}), (ScoringMode.MEASURES, set()), (ScoringMode.NONE, set())]
 )
 def test_scoring_modes_leave_out_what_they_say(engines: Engines, config: Config, mode: ScoringMode, kept: set[str]) -> None:
-    options = pipeline.CallOptions(PARTIES, Scoring(mode, "the customer objected"))
-    document = to_document(pipeline.analyze(SAMPLES / "escalates.flac", engines=engines, config=config, options=options))
+    options = pipeline.CallOptions(CHANNELS, Scoring(mode, "the customer objected"))
+    document = to_document(pipeline.analyze(audio.SAMPLES / "escalates.flac", engines=engines, config=config, options=options))
     customers = [item for item in document["utterances"] if item["party"] == "customer"]
     assert customers
     assert document["scoring"] == {"mode": mode.value, "reason": "the customer objected"}
@@ -124,7 +124,7 @@ def test_a_real_call_on_the_agents_channel_is_told_by_what_its_two_voices_say(
     mixed = stereo.mean(axis=1)
     file = tmp_path / "mixed.wav"
     soundfile.write(file, np.stack([mixed, audio.noise(120.0, -60.0)[: len(mixed)]], axis=1), rate)
-    options = pipeline.CallOptions(PARTIES, Scoring(ScoringMode.NONE, None), "en")
+    options = pipeline.CallOptions(CHANNELS, Scoring(ScoringMode.NONE, None), "en")
     found = pipeline.analyze(file, engines=engines, config=config, options=options)
     assert [(role.party, role.source) for role in found.roles] == [
         (Party.AGENT, RoleSource.DIALOGUE),

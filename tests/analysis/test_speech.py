@@ -30,12 +30,6 @@ HOP_S = 0.032
 
 
 @pytest.fixture(scope="module")
-def detector() -> SpeechDetector:
-    built: SpeechDetector = registry.engine_class("speech", CONFIG.engines.speech)(CONFIG)
-    return built
-
-
-@pytest.fixture(scope="module")
 def call(data: Path) -> FloatArray:
     """Two people taking turns of a few seconds, one a channel, at 16 kHz over a quiet line; shape [2, n]."""
     said: dict[str, list[FloatArray]] = {}

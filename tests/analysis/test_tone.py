@@ -21,12 +21,9 @@ from analysis.values import (
     Abstention,
     Cast,
     CustomerVoice,
-    Party,
     PlainMeasures,
     PooledFrames,
     Recording,
-    Role,
-    RoleSource,
     Scoring,
     ScoringMode,
     Span,
@@ -34,6 +31,7 @@ from analysis.values import (
     Utterance,
     Voice,
 )
+from tests.analysis.made import AGENT, CUSTOMER, tone_card, tone_tensors
 
 if TYPE_CHECKING:
     from analysis.values import FloatArray, UtteranceAudio
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
 ENCODER = "whisper-test"
 WIDTH = 6
 FULL = Scoring(ScoringMode.FULL, None)
-AGENT = Role(0, Party.AGENT, 1.0, RoleSource.MANUAL)
-CUSTOMER = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
 CLEAR = PlainMeasures(-25.0, 200.0, 3.0, 0.0, 0.0, 30.0)
 CALM = Tone(0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.88, 0.2)
 UNHEARD = Recording("call.wav", Path("not-there"), 100.0, 2, SAMPLE_RATE, "pcm", "0" * 64)
@@ -154,30 +150,11 @@ def test_without_a_confirmed_customer_nothing_is_scored() -> None:
 
 
 def tensors(rows: int = len(EMOTIONS)) -> dict[str, FloatArray]:
-    draw = np.random.default_rng(3)
-    return {
-        "weight": draw.standard_normal((rows, WIDTH)).astype(np.float32),
-        "bias": draw.standard_normal(rows).astype(np.float32),
-        "feature_mean": np.full(WIDTH, 0.5, np.float32),
-        "feature_std": np.full(WIDTH, 2.0, np.float32),
-        "arousal_weight": draw.standard_normal(WIDTH).astype(np.float32),
-        "arousal_bias": np.zeros(1, np.float32),
-    }
+    return tone_tensors(WIDTH, rows=rows)
 
 
 def description(**changes: object) -> dict[str, object]:
-    card: dict[str, object] = {
-        "name": "tone-test",
-        "encoder": ENCODER,
-        "classes": list(EMOTIONS),
-        "license": "CC-BY-NC-SA-4.0",
-        "commercial_use": False,
-        "languages": ["en"],
-        "priors": {"anger": 0.2},
-        "temperature": 2.0,
-        "metrics": {},
-    }
-    return {**card, **changes}
+    return tone_card(ENCODER, **changes)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from analysis.engines.faster_whisper import FasterWhisperTranscriber
 from analysis.ports import WindowTranscript
 from analysis.steps import transcribe
 from analysis.values import SAMPLE_RATE, FloatArray, Recording, Span, Transcript, Voice, Word
+from tests.audio import noise, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,19 +27,13 @@ CONFIG = TranscribeConfig()
 
 def recording_of(tmp_path: Path, *channels: FloatArray) -> Recording:
     """A recording of the given channels, as decode would leave it."""
-    spool = tmp_path / f"spool-{len(list(tmp_path.iterdir()))}"
     length = max(len(channel) for channel in channels)
-    padded = np.stack([np.pad(channel, (0, length - len(channel))) for channel in channels], axis=1)
-    (np.clip(padded, -1, 1) * 32767).astype(np.int16).tofile(spool)
-    return Recording("made.wav", spool, length / SAMPLE_RATE, len(channels), SAMPLE_RATE, "pcm_s16le", "0" * 64)
+    padded = np.stack([np.pad(channel, (0, length - len(channel))) for channel in channels])
+    return recording(tmp_path, padded, f"made-{len(list(tmp_path.iterdir()))}")
 
 
 def quiet(seconds: float) -> FloatArray:
     return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
-
-
-def noise(seconds: float, seed: int = 0) -> FloatArray:
-    return np.random.default_rng(seed).normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
 
 
 def word(start: float, end: float, text: str = " word", probability: float = 0.9) -> Word:
@@ -123,7 +118,7 @@ class TestWindows:
         assert first.pieces[-1].span == Span(10.3, 23)
 
     def test_a_long_span_is_cut_where_it_is_quietest(self, tmp_path: Path) -> None:
-        loud = noise(50)
+        loud = noise(50.0, -20.0)
         loud[round(26.0 * SAMPLE_RATE) : round(26.3 * SAMPLE_RATE)] *= 0.01
         windows = transcribe.windows_of(recording_of(tmp_path, loud), voice((0, 50)), CONFIG)
         assert [window.pieces[0].span.end for window in windows] == [pytest.approx(26.15, abs=0.1), 50]
@@ -135,7 +130,7 @@ class TestWindows:
         assert len(windows) <= 8
 
     def test_between_pieces_lies_silence_never_the_call(self, tmp_path: Path) -> None:
-        recording = recording_of(tmp_path, noise(20))
+        recording = recording_of(tmp_path, noise(20.0, -20.0))
         window = transcribe.windows_of(recording, voice((1, 3), (10, 12)), CONFIG)[0]
         samples = window.audio(recording)
         gap = samples[2 * SAMPLE_RATE : round(2.25 * SAMPLE_RATE)]
@@ -363,7 +358,7 @@ class TestWithWhisper:
         seconds = len(agent) / SAMPLE_RATE
         voices = [voice((0, seconds)), voice((0, len(customer) / SAMPLE_RATE), number=1, channel=1)]
         told = run(recording_of(tmp_path, agent, customer), voices, whisper)
-        masked = run(recording_of(tmp_path, noise(seconds), customer), voices, whisper)
+        masked = run(recording_of(tmp_path, noise(seconds, -20.0), customer), voices, whisper)
         before, after = ([item for item in found.utterances if item.voice == 1] for found in (told, masked))
         assert before
         assert [(item.text, item.words) for item in before] == [(item.text, item.words) for item in after]
@@ -397,7 +392,7 @@ class TestWithWhisper:
         assert passes == [method, method]
 
     def test_noise_taken_for_speech_gives_no_words(self, whisper: FasterWhisperTranscriber, tmp_path: Path) -> None:
-        found = run(recording_of(tmp_path, noise(30) * 0.1), [voice((0, 30))], whisper)
+        found = run(recording_of(tmp_path, noise(30.0, -40.0)), [voice((0, 30))], whisper)
         assert found.utterances == ()
 
     def test_silence_taken_for_speech_gives_no_words(self, whisper: FasterWhisperTranscriber, tmp_path: Path) -> None:

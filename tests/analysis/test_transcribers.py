@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import soundfile
 
 from analysis import resolver
 from analysis.config import Config, TranscribeConfig
 from analysis.errors import AnalysisError
 from analysis.registry import ENGINES, engine_class
 from analysis.steps import transcribe
-from analysis.values import SAMPLE_RATE, FloatArray, Recording, Span, Voice
+from analysis.values import SAMPLE_RATE, FloatArray, Span, Voice
+from tests.audio import recording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from analysis.ports import Transcriber, WindowTranscript
 
 SPOKEN = "after early nightfall the yellow lamps would light up here and there the squalid quarter of the brothels"
-"""LibriSpeech 1089-134686-0002."""
+"""In the fixture `speech`."""
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +44,6 @@ def transcriber(request: pytest.FixtureRequest) -> Transcriber:
     weights = str(request.getfixturevalue("checkpoint")) if request.param == "openai-whisper" else "base"
     made: Transcriber = engine_class("transcriber", request.param)(Config(transcribe=TranscribeConfig(weights=weights, threads=1)))
     return made
-
-
-@pytest.fixture(scope="module")
-def speech(data: Path) -> FloatArray:
-    samples: FloatArray = soundfile.read(data / "asr" / "librispeech" / "1089-134686-0002.flac", dtype="float32")[0]
-    return samples
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +156,8 @@ def test_it_says_who_it_is(transcriber: Transcriber) -> None:
 
 
 def test_silence_gives_no_words_through_the_step(transcriber: Transcriber, tmp_path: Path) -> None:
-    spool = tmp_path / "spool"
-    np.zeros(5 * SAMPLE_RATE, np.int16).tofile(spool)
-    recording = Recording("silence.wav", spool, 5.0, 1, SAMPLE_RATE, "pcm_s16le", "0" * 64)
     found = transcribe.transcribe(
-        recording,
+        recording(tmp_path, np.zeros((1, 5 * SAMPLE_RATE), np.float32)),
         (Voice(0, 0, (Span(0.0, 5.0),)),),
         transcriber,
         TranscribeConfig(),

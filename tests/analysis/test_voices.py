@@ -35,12 +35,6 @@ MAN_AND_MAN = ("1089", "260")
 
 
 @pytest.fixture(scope="module")
-def detector() -> SpeechDetector:
-    built: SpeechDetector = registry.engine_class("speech", CONFIG.engines.speech)(CONFIG)
-    return built
-
-
-@pytest.fixture(scope="module")
 def diarizer() -> Diarizer:
     built: Diarizer = registry.engine_class("diarizer", CONFIG.engines.diarizer)(CONFIG)
     return built

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import ctranslate2
 import numpy as np
 import pytest
-import soundfile
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from analysis import resolver, whisper_encoder
@@ -206,13 +205,6 @@ def test_quantised_weights_are_scaled_back_and_refused_without_their_scales(
 @pytest.fixture(scope="module")
 def transcriber() -> FasterWhisperTranscriber:
     return FasterWhisperTranscriber(Config(transcribe=TranscribeConfig(weights=WEIGHTS, threads=1)))
-
-
-@pytest.fixture(scope="module")
-def speech(data: Path) -> FloatArray:
-    """LibriSpeech 1089-134686-0002."""
-    samples: FloatArray = soundfile.read(data / "asr" / "librispeech" / "1089-134686-0002.flac", dtype="float32")[0]
-    return samples
 
 
 def test_training_sees_the_frames_that_the_run_time_gives(transcriber: FasterWhisperTranscriber, speech: FloatArray) -> None:

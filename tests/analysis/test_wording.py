@@ -22,23 +22,19 @@ from analysis.values import (
     Cast,
     CustomerVoice,
     Frustration,
-    Party,
-    Role,
-    RoleSource,
     Scoring,
     ScoringMode,
     Transcript,
     Utterance,
     Wording,
 )
+from tests.analysis.made import AGENT, CUSTOMER
 from tests.analysis.test_text_classification import SHAPE, VOCABULARY, made_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-AGENT = Role(0, Party.AGENT, 1.0, RoleSource.MANUAL)
-CUSTOMER = Role(1, Party.CUSTOMER, 1.0, RoleSource.MANUAL)
 ANGRY = "This is ridiculous, I've called four times and nobody helps me."
 POLITE = "Hi, I'd like to check the status of my order please."
 CALM = (
