@@ -18,6 +18,7 @@ from callanalytics.review.models import Answer, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from analysis.config import FuseConfig
@@ -95,7 +96,7 @@ def collected(configured: FuseConfig) -> Collected:
     """
     stretches = _stretches()
     known = _scored()
-    models = _newest_models()
+    models = newest_models()
     left_out: Counter[str] = Counter()
     found: list[Heard] = []
     for stretch in stretches:
@@ -142,8 +143,10 @@ def _models(engines: Mapping[str, str]) -> tuple[str | None, ...]:
     return engines.get("tone"), engines.get("wording")
 
 
-def _newest_models() -> tuple[str | None, ...] | None:
-    scored = AnalysisRun.objects.filter(current=True, scoring__in=(ScoringChoice.FULL, ScoringChoice.WORDS))
+def newest_models(*, at: datetime | None = None) -> tuple[str | None, ...] | None:
+    """Tone and wording model of the newest analysis that was scored, now or at a time before; None where there is none."""
+    scored = AnalysisRun.objects.filter(scoring__in=(ScoringChoice.FULL, ScoringChoice.WORDS))
+    scored = scored.filter(current=True) if at is None else scored.filter(created_at__lte=at)
     newest = scored.order_by("-created_at", "-id").values_list("engines", flat=True).first()
     return None if newest is None else _models(newest)
 
@@ -155,7 +158,8 @@ def _heard(stretch: Stretch, run: Scored, configured: FuseConfig) -> Heard | Non
         return None
     seconds = np.array([max(span.overlap(stretch.span), SHORTEST_S) for span, _ in within])
     added = np.array([[added[part] for part in PARTS] for _, added in within])
-    limited = (added >= run.fuse["part_limit"] - ROUNDING) | (added <= ROUNDING - run.fuse["calm_limit"])
+    most = np.array([run.fuse["tone_limit" if part == "tone" else "part_limit"] for part in PARTS])
+    limited = (added >= most - ROUNDING) | (added <= ROUNDING - run.fuse["calm_limit"])
     now = np.array([run.fuse[f"{part}_weight"] for part in PARTS])
     ratio = np.divide([getattr(configured, f"{part}_weight") for part in PARTS], now, out=np.zeros(len(PARTS)), where=now > 0)
     share = seconds / seconds.sum()

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from analysis import config as configuration
-from analysis.config import Config, FuseConfig
+from analysis.config import Config, FuseConfig, ToneConfig
 from callanalytics.calls.models import AnalysisRun
 from callanalytics.review import calibration
 from callanalytics.review.models import Calibration
@@ -82,6 +82,7 @@ def test_what_measures_no_better_is_stored_only_by_force(world: World) -> None:
     desk(world)
     recalibrate()
     said = recalibrate()
+    assert f"{calibration_active()} was fitted to some of these stretches itself" in said
     assert "The cross-validated log loss is no better" in said
     assert "Nothing was changed; --force stores it all the same." in said
     assert Calibration.objects.count() == 1
@@ -115,12 +116,27 @@ def test_show_tells_the_history_and_undo_goes_back(world: World, small: None) ->
         recalibrate("--undo")
 
 
-def test_an_export_is_the_fusion_in_use_for_the_library_alone(world: World, small: None, tmp_path: Path) -> None:
+def test_show_tells_when_the_models_are_others_than_it_was_fitted_to(world: World, small: None) -> None:
+    small_desk(world)
+    recalibrate()
+    told = "fitted to other tone or wording models than the newest call was analysed with"
+    assert told not in recalibrate("--show")
+    newer = factories.judged_call(world, "confirm", contributions=CALM)
+    AnalysisRun.objects.filter(call=newer.call_id).update(engines={"tone": "another@sha256:0", "wording": "same"})
+    assert told in recalibrate("--show")
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_an_export_is_the_fusion_in_use_for_the_library_alone(
+    world: World, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accepted: bool
+) -> None:
+    used = Config(tone=ToneConfig(accept_noncommercial=accepted))
+    monkeypatch.setattr(runtime, "config", lambda: used)
     small_desk(world)
     recalibrate()
     recalibrate("--export", str(tmp_path / "fuse.toml"))
     loaded = configuration.load(tmp_path / "fuse.toml")
-    assert loaded == config_calibrated(Config())
+    assert loaded == config_calibrated(used)
     assert loaded.fuse.calibration == str(calibration_active())
     with pytest.raises(CommandError, match="cannot be written"):
         recalibrate("--export", str(tmp_path / "absent" / "fuse.toml"))

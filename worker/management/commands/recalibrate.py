@@ -11,17 +11,17 @@ from django.core.management.base import BaseCommand, CommandError
 from callanalytics.calls.mapping import PARTS
 from callanalytics.errors import ApplicationError
 from callanalytics.people.models import User
-from callanalytics.review import calibration
+from callanalytics.review import calibration, judged
 from callanalytics.review.fitting import METRICS, MIN_RANDOM
 from callanalytics.review.models import Calibration
-from callanalytics.review.selectors import calibration_active, fuse_calibrated
+from callanalytics.review.selectors import calibration_active, config_calibrated, fuse_calibrated
 from worker import runtime
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterable, Mapping
 
-    from analysis.config import FuseConfig
+    from analysis.config import Config, FuseConfig
     from callanalytics.review.calibration import Refit
 
 NAMES = {"log_loss": "log loss", "ece": "ECE", "auc": "AUC", "average_precision": "average precision"}
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if options["show"]:
             self._lines(_history(configured))
         elif options["export"]:
-            self._export(options["export"], fuse_calibrated(configured, calibration_active()))
+            self._export(options["export"], config_calibrated(runtime.config()))
         elif options["undo"]:
             used = calibration.calibration_undo(actor=actor)
             self.stdout.write(f"Undone. New analyses use {_called(used)} again; calls analysed before keep their scores.")
@@ -69,13 +69,15 @@ class Command(BaseCommand):
         else:
             self.stdout.write("Nothing was changed; --force stores it all the same.")
 
-    def _export(self, file: Path, fuse: FuseConfig) -> None:
-        lines = ["[fuse]", *(f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(fuse).items())]
+    def _export(self, file: Path, config: Config) -> None:
+        """The fusion, and whether tone may be scored: a file without that would leave it out."""
+        accepted = f"[tone]\naccept_noncommercial = {str(config.tone.accept_noncommercial).lower()}\n"
+        lines = [accepted, "[fuse]", *(f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(config.fuse).items())]
         try:
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}") from error
-        self.stdout.write(f"{file}: the weights {fuse.calibration}, for python -m analysis --config {file}")
+        self.stdout.write(f"{file}: the weights {config.fuse.calibration}, for python -m analysis --config {file}")
 
     def _lines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -103,6 +105,8 @@ def _called(used: Calibration | None) -> str:
 def _history(configured: FuseConfig) -> Iterable[str]:
     active = calibration_active()
     yield f"New analyses use {_called(active)}."
+    if active and judged.newest_models(at=active.created_at) != judged.newest_models():
+        yield "It was fitted to other tone or wording models than the newest call was analysed with: analyse judged calls again, and refit."
     yield from _weights({"configured": configured} | ({str(active): fuse_calibrated(configured, active)} if active else {}))
     for made in Calibration.objects.select_related("made_by", "replaced"):
         state = "active" if made.active else f"undone {made.undone_at:%Y-%m-%d %H:%M}" if made.undone_at else "replaced"
@@ -130,6 +134,8 @@ def _told(refit: Refit) -> Iterable[str]:
     else:
         yield f"Reviewers would call about {refit.rate:.1%} of all scored customer speech frustrated."
     yield ""
+    if refit.replaces is not None:
+        yield f"{refit.replaces} was fitted to some of these stretches itself, so that what is measured before is too good."
     yield from _weights({"before": refit.before, "after": refit.after})
     yield ""
     yield from _measures(refit)
