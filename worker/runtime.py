@@ -38,6 +38,9 @@ worker = Worker()
 def config() -> Config:
     """The site's TOML over the defaults. The environment alone says whether non-commercial weights may be used."""
     base = configuration.load(settings.ANALYSIS_CONFIG) if settings.ANALYSIS_CONFIG else Config()
+    if base.tone.accept_noncommercial and not settings.ACCEPT_NONCOMMERCIAL_WEIGHTS:
+        message = "%s accepts non-commercial weights, but CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS alone decides: they stay off"
+        log.warning(message, settings.ANALYSIS_CONFIG)
     threads = base.transcribe.threads or (1 if worker.processes > 1 else 0)
     return dataclasses.replace(
         base,

@@ -31,12 +31,15 @@ def note(**options: Any) -> runtime.Worker:
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_only_the_environment_accepts_noncommercial_weights(settings: Any, tmp_path: Path, accepted: bool) -> None:
+def test_only_the_environment_accepts_noncommercial_weights(
+    settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, accepted: bool
+) -> None:
     settings.ANALYSIS_CONFIG = tmp_path / "site.toml"
     settings.ANALYSIS_CONFIG.write_text("[tone]\naccept_noncommercial = true\n[flags]\nmin_peak = 0.7\n")
     settings.ACCEPT_NONCOMMERCIAL_WEIGHTS = accepted
     assert runtime.config().tone.accept_noncommercial is accepted
     assert runtime.config().flags.min_peak == 0.7
+    assert ("site.toml accepts non-commercial weights" in caplog.text) is not accepted
 
 
 def test_a_broken_configuration_says_which_file(settings: Any, tmp_path: Path) -> None:
