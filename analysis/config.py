@@ -246,11 +246,13 @@ class FuseConfig:
     prior: float = -2.2
     """Log-odds that a reviewer would call any customer utterance frustrated: one in ten."""
     tone_weight: float = 1.0
+    tone_limit: float = 2.5
+    """Most that tone may add: from `prior` on, no single voice reaches `segments.rise` without another reason."""
     wording_weight: float = 1.0
     effort_weight: float = 0.6
     effort_half_life_s: float = 90.0
     measures_weight: float = 0.5
-    context_weight: float = 0.35
+    context_weight: float = 1.0
     context_half_life_s: float = 20.0
     part_limit: float = 3.0
     """No part may add more than this much log-odds."""

@@ -139,8 +139,7 @@ def _analyzed(recording: Recording, *, engines: Engines, config: Config, options
             scoring=options.scoring,
         )
     with clock.step("flags"):
-        priors = fuse.Priors(None if engines.tone is None else engines.tone.anger_prior, engines.wording.frustration_prior)
-        parts = fuse.Parts(plain, toned, worded, signs, priors)
+        parts = fuse.Parts(plain, toned, worded, signs, fuse.Priors.of(engines))
         moments = fuse.moments(transcript.utterances, cast, parts=parts, scoring=options.scoring, config=config)
         stretches = segments.find(moments, config.segments)
         raised = flags.find(moments, stretches, signs=signs, begun=flags.start(options.scoring, config, recording.seconds))

@@ -69,7 +69,7 @@ def center(*, prior: float = FUSE.prior, scales: Scales = (1, 1, 1, 1, 1), size:
             np.clip(chance.normal(-1.0, 1.2, size), -1.0, 3.0),
             np.where(chance.random(size) < 0.15, chance.exponential(1.0, size), 0.0).clip(0, 3),
             chance.normal(0.0, 0.7, size),
-            chance.normal(-0.8, 1.5, size),
+            np.where(chance.random(size) < 0.2, chance.exponential(1.0, size), 0.0).clip(0, 3),
         ]
     )
     weights = [FUSE.tone_weight, FUSE.wording_weight, FUSE.effort_weight, FUSE.measures_weight, FUSE.context_weight]

@@ -21,7 +21,7 @@ from analysis import registry
 from analysis.config import Config
 from analysis.engines.window_encoder import WhisperWindowEncoder
 from analysis.steps.fuse import Priors
-from training import baselines, composites, paired, ravdess, robustness, tone, wording_scores
+from training import baselines, composites, feature_calls, paired, ravdess, robustness, tone, wording_scores
 from training.cards import CARDS, table_lines
 from training.corpus import CACHE, data_folder
 from training.features import MEASURED, TRAINED, babble_voices, fill_copy, open_sources
@@ -117,6 +117,11 @@ def composite_tables(run: Run) -> Tables:
     return {"composite calls (simulation)": {name: composites.numbers(found) for name, found in outcomes.items()}}
 
 
+def fusion_tables(run: Run) -> Tables:
+    made = list(feature_calls.calls(run.base, run.folds, "telephone"))
+    return {"calls of features, telephone (simulation)": feature_calls.table(made, Priors.of(registry.build(Config())))}
+
+
 def wording_tables(_: Run) -> Tables:
     tables: Tables = {}
     for scored in wording_scores.held_out_scores():
@@ -136,9 +141,7 @@ def paired_tables(run: Run) -> Tables:
     texts = paired.Texts(scored.scores[wording_scores.TUNED], scored.held.positive, polarity == 1, (polarity == 0) & ~scored.held.positive)
     rng = np.random.default_rng(0)
     pairs = paired.join(telephone, texts, rng)
-    engines = registry.build(Config())
-    priors = Priors(None if engines.tone is None else engines.tone.anger_prior, engines.wording.frustration_prior)
-    scores = paired.fused(pairs, priors)
+    scores = paired.fused(pairs, Priors.of(registry.build(Config())))
     return {
         "voice and words joined (simulation)": {"all pairs": paired.numbers(pairs, scores, rng)},
         "fused score by pairing": dict(paired.joint_table(pairs, scores)),
@@ -160,6 +163,7 @@ SECTIONS: Mapping[str, Callable[[Run], Tables]] = {
     "ravdess": ravdess_tables,
     "robustness": robustness_tables,
     "calibration": calibration_tables,
+    "fusion": fusion_tables,
     "composites": composite_tables,
     "wording": wording_tables,
     "paired": paired_tables,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from analysis.config import Config, FuseConfig
+    from analysis.ports import Engines
     from analysis.values import Cast, EffortSign, PlainMeasures, Scoring, Utterance
 
 MOST_LOG_ODDS = 4.5
@@ -34,7 +35,6 @@ MOST_SIGNS = 3.0
 FULL_SNR_DB = 20.0
 LOUDER_DB, HIGHER_SEMITONES, FASTER_WPS = 6.0, 8.0, 4.0
 """Changes against the own baseline that give one unit of evidence each. Loudness ranks first in real calls (Polzehl et al. 2011)."""
-CONTEXT_GAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ class Priors:
     anger: float | None
     """None where no tone head fits the transcriber."""
     frustration: float
+
+    @classmethod
+    def of(cls, engines: Engines) -> Priors:
+        return cls(None if engines.tone is None else engines.tone.anger_prior, engines.wording.frustration_prior)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class FuseState:
     baseline: baseline.BaselineState = field(default_factory=baseline.start)
     effort: Fading = Fading()
     context: Fading = Fading()
+    """How much likelier than the prior frustration was when last heard, in probability."""
 
 
 def start(scoring: Scoring, config: Config, priors: Priors) -> FuseState:
@@ -146,6 +151,10 @@ def logit(probability: float) -> float:
     """Natural log-odds; the probability is kept off 0 and 1."""
     kept = min(max(probability, 1e-4), 1.0 - 1e-4)
     return math.log(kept / (1.0 - kept))
+
+
+def expit(log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-log_odds))
 
 
 def _compared(state: FuseState, heard: Heard) -> Measures | None:
@@ -204,7 +213,7 @@ def _contributions(state: FuseState, heard: Heard, measures: Measures | None) ->
         "wording": _wording_part(heard, state),
         "effort": config.effort_weight * min(state.effort.value(now, config.effort_half_life_s), MOST_SIGNS),
         "measures": _measures_part(measures, config) if state.scoring.mode is ScoringMode.FULL else 0.0,
-        "context": config.context_weight * state.context.value(now, config.context_half_life_s),
+        "context": config.context_weight * _expected(state, now),
     }
     limited = {name: _limited(value, config) for name, value in parts.items()}
     return _rounded(limited, config.prior)
@@ -214,7 +223,7 @@ def _tone_part(heard: Heard, state: FuseState) -> float:
     if not isinstance(heard.tone, Tone) or state.priors.anger is None:
         return 0.0
     evidence = logit(heard.tone.anger) - logit(state.priors.anger)
-    return state.config.fuse.tone_weight * _tone_reliability(heard) * evidence
+    return min(state.config.fuse.tone_weight * _tone_reliability(heard) * evidence, state.config.fuse.tone_limit)
 
 
 def _wording_part(heard: Heard, state: FuseState) -> float:
@@ -249,8 +258,7 @@ def _rounded(parts: Mapping[str, float], prior: float) -> Contributions:
 
 
 def _probability(parts: Contributions) -> float:
-    total = parts.tone + parts.wording + parts.effort + parts.measures + parts.context + parts.prior
-    return round(1.0 / (1.0 + math.exp(-total)), 4)
+    return round(expit(parts.tone + parts.wording + parts.effort + parts.measures + parts.context + parts.prior), 4)
 
 
 def _reliability(heard: Heard) -> float:
@@ -279,11 +287,19 @@ def _effort(state: FuseState, heard: Heard) -> Fading:
     return Fading(state.effort.value(now, half_life) + added, now)
 
 
+def _expected(state: FuseState, now: float) -> float:
+    """What the earlier utterances make likely, in log-odds over the prior: a Markov chain of two states, frustrated or not.
+
+    Between utterances the last one's probability decays to the prior, so frustration heard again and again adds up and one outburst fades.
+    """
+    config = state.config.fuse
+    return logit(expit(config.prior) + state.context.value(now, config.context_half_life_s)) - config.prior
+
+
 def _context(state: FuseState, heard: Heard, moment: Moment) -> Fading:
-    """The fading mean of what tone, wording and measures said so far; effort fades on its own and is not counted twice."""
+    """The chain's state after this utterance. Calm leaves it at the prior: a complaint after calm talk is one. Effort fades on its own."""
     if moment.frustration is None or moment.frustration.contributions is None:
         return state.context
-    parts = moment.frustration.contributions
-    before = state.context.value(heard.utterance.start, state.config.fuse.context_half_life_s)
-    gain = CONTEXT_GAIN * _reliability(heard)
-    return Fading(before + gain * (parts.tone + parts.wording + parts.measures - before), heard.utterance.end)
+    parts, prior = moment.frustration.contributions, state.config.fuse.prior
+    heard_now = expit(prior + parts.tone + parts.wording + parts.measures + parts.context)
+    return Fading(max(0.0, heard_now - expit(prior)), heard.utterance.end)

@@ -203,12 +203,37 @@ def test_being_louder_than_ones_own_baseline_counts_and_being_loud_does_not() ->
 
 
 def test_an_upset_moment_raises_the_next_and_wears_off() -> None:
-    said = [utterance(1), utterance(2), utterance(20)]
-    moments = fused(said, wording={1: UPSET, 2: NEUTRAL, 20: NEUTRAL})
-    contexts = [moment.frustration.contributions.context for moment in moments if moment.frustration and moment.frustration.contributions]
+    contexts = contexts_of(fused([utterance(1), utterance(2), utterance(20)], wording={1: UPSET, 2: NEUTRAL, 20: NEUTRAL}))
     assert contexts[0] == 0.0
-    assert contexts[1] > 0.2
+    assert contexts[1] > 0.5
     assert abs(contexts[2]) < 0.05
+
+
+def contexts_of(moments: Sequence[Moment]) -> list[float]:
+    return [moment.frustration.contributions.context for moment in moments if moment.frustration and moment.frustration.contributions]
+
+
+def test_frustration_that_lasts_adds_up_where_one_outburst_does_not() -> None:
+    """Each is too little by itself; among calm utterances it stays so, one after another it is enough."""
+    heard, words = replace(CALM_VOICE, anger=0.65, neutral=0.13), dict.fromkeys(range(1, 6), NEUTRAL)
+    said = [utterance(number) for number in range(1, 6)]
+    once = fused(said, tone={**dict.fromkeys(range(1, 6), CALM_VOICE), 4: heard}, wording=words)
+    lasting = fused(said, tone={**dict.fromkeys((1, 2), CALM_VOICE), **dict.fromkeys((3, 4, 5), heard)}, wording=words)
+    assert max(map(probability, once)) < 0.45
+    assert probability(lasting[2]) < probability(lasting[3]) < probability(lasting[4])
+    assert probability(lasting[4]) > 0.6
+
+
+def test_context_is_what_a_chain_of_two_states_expects() -> None:
+    """Frustrated with probability p, t seconds later with prior + (p - prior) * 2^(-t / half-life)."""
+    config = replace(FuseConfig(), context_weight=1.0)
+    said = [utterance(1), utterance(2, every_s=10.0)]
+    first, second = fused(
+        said, tone={1: replace(CALM_VOICE, anger=0.5)}, wording=dict.fromkeys((1, 2), NEUTRAL), config=replace(Config(), fuse=config)
+    )
+    prior = 1 / (1 + math.exp(-config.prior))
+    expected = prior + (probability(first) - prior) * 0.5 ** ((20.0 - 12.0) / config.context_half_life_s)
+    assert contexts_of([second]) == [pytest.approx(math.log(expected / (1 - expected)) - config.prior, abs=0.002)]
 
 
 def test_noise_and_doubtful_words_weigh_less() -> None:
@@ -281,5 +306,5 @@ def test_no_part_passes_its_limits() -> None:
             frustration = fused([utterance(1)], tone={1: tone}, wording={1: wording})[0].frustration
             assert frustration is not None
             assert frustration.contributions is not None
-            assert -config.calm_limit <= frustration.contributions.tone <= config.part_limit
+            assert -config.calm_limit <= frustration.contributions.tone <= config.tone_limit
             assert -config.calm_limit <= frustration.contributions.wording <= config.part_limit

@@ -150,9 +150,9 @@ def test_a_row_is_the_mean_of_its_moments_by_seconds_at_the_configured_weights(w
 
 
 def test_a_part_at_its_limit_is_no_evidence_on_its_weight(world: World) -> None:
-    factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, wording=-1.0, tone=3.0))
+    factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, wording=-1.0, tone=FUSE.tone_limit))
     rows = collected().rows
-    assert (rows.parts[0][:2].tolist(), rows.limited[0]) == ([0.0, 0.0], pytest.approx(2.0))
+    assert (rows.parts[0][:2].tolist(), rows.limited[0]) == ([0.0, 0.0], pytest.approx(FUSE.tone_limit - 1.0))
 
 
 def test_what_is_another_question_no_sample_or_not_to_be_used_is_no_row(world: World) -> None:
