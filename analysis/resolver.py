@@ -211,9 +211,14 @@ def digest(file: Path) -> str:
     return _digest(file, state.st_size, state.st_mtime_ns)
 
 
-def known_name(sha256: str) -> str | None:
-    """The set whose first file has this digest, wherever a copy of it lies."""
-    return next((weights.name for weights in SETS.values() if weights.files[0].sha256 == sha256), None)
+def whisper_name(weights: str, sha256: str) -> str:
+    """Which Whisper a tensor file is, by its digest wherever it lies; by the name it was asked for where nothing is pinned for that.
+
+    Other weights are named by their digest, also where their folder has a known name: a head is trained on one encoder only.
+    """
+    pinned = next((known.name for known in WHISPERS.values() if known.files[0].sha256 == sha256), None)
+    unpinned = weights in WHISPERS and WHISPERS[weights].files[0].sha256 is None
+    return pinned or (weights if unpinned else f"sha256-{sha256[:12]}")
 
 
 @functools.lru_cache(maxsize=64)

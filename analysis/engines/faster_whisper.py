@@ -56,7 +56,7 @@ class FasterWhisperTranscriber:
         weights = self._config.weights or resolver.default_name()
         folder = resolver.locate_whisper(weights, allow_download=self._config.allow_download)
         digest = resolver.digest(folder / "model.bin")
-        label = resolver.known_name(digest) or (weights if weights in resolver.SETS else f"sha256-{digest[:12]}")
+        label = resolver.whisper_name(weights, digest)
         compute_type = _compute_type(self._config)
         self._model = _load(folder, self._config, compute_type)
         self._on_cpu = self._model.model.device == "cpu"

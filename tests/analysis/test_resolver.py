@@ -226,8 +226,13 @@ def test_a_copy_is_known_by_its_digest(tmp_path: Path) -> None:
     original = resolver.locate("tiny.en") / "model.bin"
     copy = tmp_path / "renamed.bin"
     copy.write_bytes(original.read_bytes())
-    assert resolver.known_name(resolver.digest(copy)) == "tiny.en"
-    assert resolver.known_name("0" * 64) is None
+    assert resolver.whisper_name(str(copy), resolver.digest(copy)) == "tiny.en"
+    assert resolver.whisper_name("small", "0" * 64) == "small"
+
+
+@pytest.mark.parametrize("weights", ["base", "tiny.en", "minilm", "/srv/models/small"])
+def test_other_weights_are_never_taken_for_those_that_a_head_knows(weights: str) -> None:
+    assert resolver.whisper_name(weights, "ab" * 32) == "sha256-" + "ab" * 6
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
