@@ -158,12 +158,17 @@ def _heard(stretch: Stretch, run: Scored, configured: FuseConfig) -> Heard | Non
         return None
     seconds = np.array([max(span.overlap(stretch.span), SHORTEST_S) for span, _ in within])
     added = np.array([[added[part] for part in PARTS] for _, added in within])
-    most = np.array([run.fuse["tone_limit" if part == "tone" else "part_limit"] for part in PARTS])
-    limited = (added >= most - ROUNDING) | (added <= ROUNDING - run.fuse["calm_limit"])
+    limited = (added >= _limits(run.fuse) - ROUNDING) | (added <= ROUNDING - run.fuse["calm_limit"])
     now = np.array([run.fuse[f"{part}_weight"] for part in PARTS])
     ratio = np.divide([getattr(configured, f"{part}_weight") for part in PARTS], now, out=np.zeros(len(PARTS)), where=now > 0)
     share = seconds / seconds.sum()
     return Heard(stretch, share @ np.where(limited, 0.0, added * ratio), float(share @ np.where(limited, added, 0.0).sum(1)), len(within))
+
+
+def _limits(fuse: Mapping[str, float]) -> Doubles:
+    """The most that each part may add; tone had no limit of its own in analyses that name none."""
+    most = fuse["part_limit"]
+    return np.array([min(fuse.get(f"{part}_limit", most), most) for part in PARTS])
 
 
 def _groups(call_ids: Sequence[UUID]) -> tuple[Numbers, bool]:

@@ -155,6 +155,17 @@ def test_a_part_at_its_limit_is_no_evidence_on_its_weight(world: World) -> None:
     assert (rows.parts[0][:2].tolist(), rows.limited[0]) == ([0.0, 0.0], pytest.approx(FUSE.tone_limit - 1.0))
 
 
+@pytest.mark.parametrize(("tone_limit", "most"), [(2.5, 2.5), (9.0, 3.0), (None, 3.0)])
+def test_the_limit_of_tone_is_the_lower_of_both_and_may_be_none_of_its_own(world: World, tone_limit: float | None, most: float) -> None:
+    for added in (most, most - 0.1):
+        verdict = factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, tone=added))
+        run = AnalysisRun.objects.get(call=verdict.call_id)
+        run.summary["provenance"]["fuse"].pop("tone_limit")
+        run.summary["provenance"]["fuse"] |= {} if tone_limit is None else {"tone_limit": tone_limit}
+        run.save(update_fields=["summary"])
+    assert sorted(collected().rows.parts[:, 0]) == [0.0, pytest.approx(most - 0.1)]
+
+
 def test_what_is_another_question_no_sample_or_not_to_be_used_is_no_row(world: World) -> None:
     effort, withdrawn, objected, other = (factories.judged_call(world, "confirm", contributions=ANGRY) for _ in range(4))
     kept = factories.judged_call(world, "confirm", contributions=ANGRY)
