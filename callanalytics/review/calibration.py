@@ -45,7 +45,6 @@ class Refit:
     replaces: Calibration | None
     collected: Collected
     random: int
-    moves_prior: bool
     rate: float | None
     """Share of the installation's scored moments that reviewers would call frustrated; None with too few random stretches."""
     metrics: Mapping[str, Any]
@@ -78,7 +77,6 @@ def calibration_fit(configured: FuseConfig) -> Refit:
         replaces=replaces,
         collected=found,
         random=random,
-        moves_prior=share is not None,
         rate=None if share is None else float(fitting.population(rows, share) @ rows.frustrated),
         metrics=_metrics(rows, scores),
     )

@@ -164,8 +164,8 @@ def _measures(refit: Refit) -> Iterable[str]:
 
 
 def _cell(value: float, interval: tuple[float, float], *, signed: bool) -> str:
-    form = "+.3f" if signed else ".3f"
-    return f"{value:{form}} ({interval[0]:{form}}–{interval[1]:{form}})".replace("–", " … " if signed else "–")
+    form, to = ("+.3f", " … ") if signed else (".3f", "–")
+    return f"{value:{form}} ({interval[0]:{form}}{to}{interval[1]:{form}})"
 
 
 def _reliability(bins: Mapping[str, list[dict[str, float]]]) -> Iterable[str]:
