@@ -42,5 +42,5 @@ def test_every_engine_tells_its_name_with_the_digest_of_its_weights(engines: Eng
 
 
 def test_the_tone_model_is_the_one_for_the_transcribers_encoder(engines: Engines) -> None:
-    if engines.tone is not None:
-        assert engines.tone.encoder == engines.transcriber.encoder
+    assert engines.tone is not None
+    assert engines.tone.encoder == engines.transcriber.encoder
