@@ -235,6 +235,7 @@ class TextClassificationConfig:
     """Codes of the languages that the model knows; an utterance in another is not scored."""
     allow_download: bool = False
     """Whether a model that is not on this machine may be fetched from the hub."""
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the engines over models of transformers have in common: how one is loaded, named, and refused where it is something else."""
+"""What the engines over models of transformers have in common: how one is loaded, placed, named, and refused where it is something else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
@@ -31,6 +32,16 @@ def loading(folder: Path, what: str) -> Iterator[None]:
     except _FOREIGN as error:
         reason = str(error).partition("\n")[0]
         raise AnalysisError(f"{folder}: holds no {what} that transformers can load ({reason:.200})", permanent=False) from error
+
+
+def placed(model: Any, named: str, device: str) -> Any:
+    """The model on its device, `auto` being a GPU where there is one. Torch says AssertionError where it was built without that kind."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        return model.to(chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise AnalysisError(f"{named} cannot be put on the device {chosen!r} ({reason:.200})", permanent=False) from error
 
 
 def provenance(model: str, folder: Path, *, read_by: Mapping[str, Any]) -> str:

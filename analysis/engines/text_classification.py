@@ -34,7 +34,7 @@ class TextClassificationWordingModel:
         folder = resolver.locate_model(self._config.model, allow_download=self._config.allow_download)
         read_by = {key: getattr(self._config, key) for key in ("frustration", "sentiment", "frustration_prior")}
         self.name = f"text-classification/{pretrained.provenance(self._config.model, folder, read_by=read_by)}"
-        self._classify = _pipeline(folder)
+        self._classify = _pipeline(folder, self._config)
         _check_labels(self._config, self._classify.model.config.id2label.values())
         self.frustration_prior = self._config.frustration_prior
         self.languages = frozenset(self._config.languages)
@@ -55,14 +55,15 @@ def _sum(weights: Mapping[str, float], shares: Mapping[str, float]) -> float:
     return sum(weight * shares[label] for label, weight in weights.items())
 
 
-def _pipeline(folder: Path) -> Any:
+def _pipeline(folder: Path, config: TextClassificationConfig) -> Any:
     with pretrained.loading(folder, "text classifier"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, loaded = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     if loaded["missing_keys"]:
         lacking = ", ".join(sorted(loaded["missing_keys"])[:3])
         raise AnalysisError(f"{folder}: holds no trained text classifier, it lacks {lacking}", permanent=False)
-    return TextClassificationPipeline(model=model.eval(), tokenizer=tokenizer)  # type: ignore[no-untyped-call]
+    placed = pretrained.placed(model.eval(), config.model, config.device)
+    return TextClassificationPipeline(model=placed, tokenizer=tokenizer, device=placed.device)  # type: ignore[no-untyped-call]
 
 
 def _check_labels(config: TextClassificationConfig, known: Iterable[str]) -> None:

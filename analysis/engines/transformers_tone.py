@@ -138,7 +138,7 @@ class _Listener:
         self.files = resolver.tensor_files(folder)
         self._extractor, loaded, told = _load(folder, kind)
         self.missing = sorted(set(told["missing_keys"]) - _NEVER_READ)
-        self.model = _placed(loaded, config)
+        self.model = pretrained.placed(loaded, config.model, config.device)
         self._batch = config.batch if _masks(self._extractor) else 1
         read_by = {key: value for key, value in asdict(config).items() if key not in _UNREAD}
         self.name = pretrained.provenance(config.model, folder, read_by=read_by)
@@ -184,16 +184,6 @@ def _load(folder: Path, kind: Any) -> tuple[Any, Any, dict[str, Any]]:
         extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
         model, told = kind.from_pretrained(folder, local_files_only=True, dtype=torch.float32, output_loading_info=True)
     return extractor, model.eval(), told
-
-
-def _placed(model: Any, config: ModelConfig) -> Any:
-    """The model on its device. Torch says AssertionError where it was built without that kind of device."""
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
-    try:
-        return model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise AnalysisError(f"{config.model} cannot be put on the device {device!r} ({reason:.200})", permanent=False) from error
 
 
 def _rows(config: AudioClassificationConfig, known: Sequence[str]) -> dict[str, list[int]]:

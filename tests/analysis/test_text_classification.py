@@ -117,6 +117,7 @@ def test_it_is_reached_by_name_and_configured_by_file(folder: Path, tmp_path: Pa
             "frustration names angry, which .*; the labels of .* are negative, neutral, positive",
         ),
         ({"sentiment": {}}, "sentiment maps none of its labels"),
+        ({"device": "cuda:99"}, "cannot be put on the device 'cuda:99'"),
     ],
 )
 def test_what_is_missing_or_unknown_is_said(folder: Path, changes: dict[str, Any], said: str) -> None:
@@ -145,6 +146,11 @@ def test_a_folder_is_named_by_its_own_name_however_it_is_given(folder: Path, tmp
     monkeypatch.chdir(shutil.copytree(folder, tmp_path / "moods"))
     names = {TextClassificationWordingModel(given(named)).name.partition("@")[0] for named in (tmp_path / "moods", "~/moods", ".")}
     assert names == {"text-classification/moods"}
+
+
+def test_a_gpu_is_left_alone_where_the_cpu_is_configured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert TextClassificationWordingModel(given(folder, device="cpu"))._classify.device == torch.device("cpu")
 
 
 def test_how_its_labels_are_read_is_in_its_name(folder: Path) -> None:
