@@ -35,6 +35,7 @@ def _section(description: Mapping[str, Any]) -> str:
         f"### {description['name']}",
         "",
         f"`{description['created_by']}`; digest `{description['digest']}`; temperature {description['temperature']}; "
+        + (f"least confidence {description['least_confidence']}; " if "least_confidence" in description else "")
         + "priors "
         + ", ".join(f"{name} {share:.3f}" for name, share in description["priors"].items()),
         "",
