@@ -241,11 +241,16 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["base", "tiny.en"])
     parser.add_argument("--copies", nargs="+", default=sorted({*MEASURED, *TRAINED}, key=SEEDS.__getitem__), choices=COPIES)
     arguments = parser.parse_args()
+    fill_copies(arguments.weights, arguments.copies)
+
+
+def fill_copies(weights: Sequence[str], copies: Sequence[str]) -> None:
+    """Encode what is missing of these copies of all speech, for every encoder named."""
     sources = open_sources()
     voices = babble_voices(sources)
-    for weights in arguments.weights:
-        encoder = WhisperWindowEncoder(weights)
-        for source, copy in itertools.product(sources, arguments.copies):
+    for name in weights:
+        encoder = WhisperWindowEncoder(name)
+        for source, copy in itertools.product(sources, copies):
             fill_copy(source, copy, voices, encoder)
 
 

@@ -1,7 +1,7 @@
 """Trains the tone head of one encoder: an utterance's pooled encoder frames, relative to the caller so far → emotion classes and arousal.
 
-`python -m training.tone --weights base` measures the head on speakers and on corpora that it was not trained on, then trains it on all of
-them and writes analysis/weights/tone-whisper-base.*.
+`python -m training.tone --weights base` encodes what is not in the cache yet, measures the head on speakers and on corpora that it was not
+trained on, then trains it on all of them and writes analysis/weights/tone-whisper-base.*.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 
 from analysis.heads import BASELINE_PRIOR_S, HeadCard, LinearHead, save_head
 from training.corpus import TONE_CLASSES, UNACTED
-from training.features import COPIES, MEASURED, TRAINED, load_copy, open_sources
+from training.features import COPIES, MEASURED, TRAINED, fill_copies, load_copy, open_sources
 from training.linear import ClassTask, LinearRows, fit_classes, fit_graded
 from training.metrics import best_temperature, class_weights, rounded, softmax
 from training.music import load_music, music_in_words
@@ -363,6 +363,7 @@ def main() -> None:
     arguments = parser.parse_args()
     terms = Terms(arguments.license, arguments.commercial_use)
     started = time.perf_counter()
+    fill_copies([arguments.weights], arguments.copies)
     data = load(arguments.weights, arguments.copies)
     found = evaluate(data, arguments.seeds)
     show(found.metrics)
