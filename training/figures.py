@@ -63,10 +63,12 @@ def _tables(sections: Mapping[str, Any], start: str) -> dict[str, Mapping[str, M
 
 def _reliability(sections: Mapping[str, Any]) -> go.Figure:
     figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot", "color": "#888"}, name="as stated"))
-    for copy, table in _tables(sections, "reliability of anger, ").items():
+    for corpus, table in _tables(sections, "reliability of anger, telephone, ").items():
         rows = list(table.values())
-        figure.add_scatter(x=[row["stated"] for row in rows], y=[row["observed"] for row in rows], mode="lines+markers", name=copy)
-    figure.update_layout(title="P(anger) of held-out speakers: stated and observed", xaxis_title="stated", yaxis_title="observed")
+        figure.add_scatter(x=[row["stated"] for row in rows], y=[row["observed"] for row in rows], mode="lines+markers", name=corpus)
+    figure.update_layout(
+        title="P(anger) of held-out speakers over the telephone: stated and observed", xaxis_title="stated", yaxis_title="observed"
+    )
     return figure
 
 

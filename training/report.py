@@ -149,12 +149,13 @@ def paired_tables(run: Run) -> Tables:
 
 
 def calibration_tables(run: Run) -> Tables:
+    acted = run.held.where(run.held.rows.has_anger)
     tables: Tables = {}
+    for corpus in sorted(set(acted.rows.corpora)):
+        own = acted.where(acted.rows.has(corpus=corpus, copy="telephone"))
+        tables[f"reliability of anger, telephone, {corpus}"] = reliability(own.rows.labels == ANGER, own.probabilities[:, ANGER])
     for copy in MEASURED:
-        own = run.held.where(run.held.rows.has(copy=copy) & run.held.rows.has_anger)
-        anger = own.probabilities[:, ANGER]
-        tables[f"reliability of anger, {copy}"] = reliability(own.rows.labels == ANGER, anger)
-        tables[f"risk and coverage, {copy}"] = risk_coverage(own)
+        tables[f"risk and coverage, {copy}"] = risk_coverage(acted.where(acted.rows.has(copy=copy)))
     return tables
 
 
