@@ -30,6 +30,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "effort_half_life_s": (0.1, math.inf),
     "context_half_life_s": (0.1, math.inf),
     "frustration_prior": (0.001, 0.999),
+    "prior": (-9.0, 9.0),
 }
 """Least and most of what a run divides or steps by, and of Whisper's window, by key; every other number only has to be one."""
 

@@ -139,11 +139,12 @@ def calibration_active() -> Calibration | None:
 
 
 def fuse_calibrated(fuse: FuseConfig, calibration: Calibration | None) -> FuseConfig:
-    """The configured fusion with what a calibration refitted, named after it."""
+    """The configured fusion with what a calibration refitted, named after it. A voice alone gets no higher from the refitted prior."""
     if calibration is None:
         return fuse
     fitted = {name: getattr(calibration, name) for name in Calibration.FUSE_FIELDS}
-    return replace(fuse, calibration=str(calibration), **fitted)
+    tone_limit = max(0.0, round(fuse.tone_limit + fuse.prior - calibration.prior, 4))
+    return replace(fuse, calibration=str(calibration), tone_limit=tone_limit, **fitted)
 
 
 def config_calibrated(config: Config) -> Config:

@@ -250,3 +250,13 @@ def test_a_calibration_names_itself_in_the_configuration_and_its_digest(world: W
     assert (used.fuse.calibration, used.fuse.tone_weight) == (str(fitted), fitted.tone_weight)
     assert used.fuse.effort_half_life_s == 60.0
     assert used.digest() != site.digest()
+
+
+@pytest.mark.parametrize("prior", [-4.0, -1.5])
+def test_no_single_voice_gets_higher_from_a_refitted_prior(world: World, small: None, prior: float) -> None:
+    small_desk(world)
+    calibration_store(calibration_fit(FUSE))
+    Calibration.objects.update(prior=prior)
+    used = config_calibrated(Config()).fuse
+    assert used.prior == prior
+    assert used.prior + used.tone_limit == pytest.approx(FUSE.prior + FUSE.tone_limit)
