@@ -216,9 +216,7 @@ def _card(description: dict[str, Any]) -> HeadCard:
             str(name): _number(share, f"the prior of {name}", below=1.0) for name, share in _typed(description, "priors", dict).items()
         },
         temperature=_number(description["temperature"], "the temperature", below=math.inf),
-        least_confidence=_number(description["least_confidence"], "the least confidence", below=1.0)
-        if "least_confidence" in description
-        else 0.0,
+        least_confidence=_number(least, "the least confidence", below=1.0) if (least := description.get("least_confidence")) else 0.0,
     )
 
 
