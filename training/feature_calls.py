@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from training.tone import Fold
     from training.tone_data import Table, ToneData
 
-CHOSEN_ON = ("emodb", "nemo")
 FUSIONS: Mapping[str, FuseConfig] = {
     "as configured": FuseConfig(),
 }
