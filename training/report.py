@@ -19,15 +19,13 @@ import torch
 
 from analysis import registry
 from analysis.config import Config
-from analysis.engines.window_encoder import WhisperWindowEncoder
 from analysis.steps.fuse import Priors
 from training import baselines, composites, feature_calls, paired, ravdess, robustness, tone, wording_scores
 from training.cards import CARDS, table_lines
 from training.corpus import CACHE, data_folder
-from training.features import MEASURED, TRAINED, babble_voices, fill_copy, open_sources
+from training.features import MEASURED, TRAINED, babble_voices, open_sources
 from training.figures import draw
 from training.metrics import auc, average_precision, ece
-from training.perturbations import PERTURBATIONS
 from training.reliability import reliability, risk_coverage
 from training.targets import TARGETS
 from training.tone_data import ANGER, over_seeds
@@ -95,10 +93,8 @@ def ravdess_tables(run: Run) -> Tables:
 
 
 def robustness_tables(run: Run) -> Tables:
-    source, encoder = robustness.source_of(run.sources[0]), WhisperWindowEncoder("base")
-    for copy in ("clean", *(f"robust: {name}" for name in PERTURBATIONS)):
-        fill_copy(source, copy, run.voices, encoder)
-    table = robustness.table(source, encoder.encoder, run.folds)
+    source = robustness.source_of(run.sources[0])
+    table = robustness.table(source, robustness.fill(source, run.voices), run.folds)
     total = {key: sum(row.get(key, 0.0) for row in table.values()) for key in ("checks", "failed")}
     return {"four classes of RAVDESS": table, "all checks": {"sum": total}}
 

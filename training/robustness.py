@@ -20,6 +20,7 @@ from training.perturbations import PERTURBATIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from analysis.values import FloatArray
     from training.features import Source
     from training.metrics import Labels
     from training.tone import Fold
@@ -93,11 +94,17 @@ def table(source: Source, encoder: str, folds: Sequence[Fold]) -> dict[str, dict
     return found
 
 
+def fill(source: Source, voices: Sequence[FloatArray]) -> str:
+    """Encode what is missing of the clean and of every changed copy; gives the encoder's name."""
+    encoder = WhisperWindowEncoder("base")
+    for copy in ("clean", *(f"robust: {name}" for name in PERTURBATIONS)):
+        fill_copy(source, copy, voices, encoder)
+    return encoder.encoder
+
+
 def main() -> None:
     sources = open_sources()
-    encoder, voices = WhisperWindowEncoder("base"), babble_voices(sources)
-    for copy in ("clean", *(f"robust: {name}" for name in PERTURBATIONS)):
-        fill_copy(source_of(sources[0]), copy, voices, encoder)
+    fill(source_of(sources[0]), babble_voices(sources))
 
 
 if __name__ == "__main__":
