@@ -12,20 +12,22 @@ import numpy as np
 import soundfile
 import soxr
 
-from analysis.config import Config
 from analysis.engines.tone_head import EncoderHeadToneModel
 from analysis.heads import save_head
 from analysis.pipeline import CallOptions, analyze
+from analysis.steps.fuse import Priors
 from analysis.values import SAMPLE_RATE, GivenParties, Party, Span
 from training.channel import LINE_RATE, draw_telephone, heard
 from training.corpus import read_clip
 from training.metrics import auc, average_precision
+from training.simulated import course, flagged, fused, heard_again, mood_of, tone_alone
 from training.tone import description, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from analysis.config import Config
     from analysis.ports import Engines
     from analysis.values import CallAnalysis, FloatArray
     from training.corpus import Clip
@@ -33,13 +35,8 @@ if TYPE_CHECKING:
     from training.tone_data import Rows
 
 CORPUS = "ravdess"
-TURNS = 14
-"""Utterances of each party in a call."""
-ANGRY_TURNS = 4
-EARLIEST_ANGRY, LATEST_ANGRY = 4, 9
-"""Turn at which an angry stretch may start: there is a little of the caller before it, and something after it."""
-CALM_SHARE = 0.6
-"""Of the other turns are neutral or calm; the rest is any emotion but anger."""
+SEEDS = 2
+"""How often every held-out speaker calls calmly and angrily."""
 PAUSE_S = (0.3, 1.2)
 
 
@@ -61,16 +58,11 @@ class Composite:
 
 
 def plan(customer: Sequence[Clip], agent: Sequence[Clip], *, angry: bool, rng: np.random.Generator) -> list[Turn]:
-    """The turns of one call in order, agent first; an angry stretch lies after the start and before the end."""
-    calm = [clip for clip in customer if clip.label in ("neutral", "calm")]
-    mixed = [clip for clip in customer if clip.label not in ("neutral", "calm", "angry")]
-    upset = [clip for clip in customer if clip.label == "angry"]
-    first = int(rng.integers(EARLIEST_ANGRY, LATEST_ANGRY)) if angry else TURNS
+    """The turns of one call in order, agent first."""
     turns: list[Turn] = []
-    for turn in range(TURNS):
+    for mood in course(angry=angry, rng=rng):
         turns.append(Turn(_drawn(agent, rng), Party.AGENT))
-        pool = upset if first <= turn < first + ANGRY_TURNS else calm if rng.random() < CALM_SHARE else mixed
-        turns.append(Turn(_drawn(pool, rng), Party.CUSTOMER))
+        turns.append(Turn(_drawn([clip for clip in customer if mood_of(clip.label) == mood], rng), Party.CUSTOMER))
     return turns
 
 
@@ -106,18 +98,13 @@ def build(fold: Fold, clips: Path, folder: Path, seed: int) -> list[Composite]:
             own.setdefault(clip.speaker, []).append(clip)
     made = []
     for number, speaker in enumerate(sorted(own)):
-        agent = [clip for other, theirs in sorted(own.items()) if other != speaker for clip in theirs if clip.label in ("neutral", "calm")]
+        agent = [clip for other, theirs in sorted(own.items()) if other != speaker for clip in theirs if mood_of(clip.label) == "calm"]
         for angry in (False, True):
             rng = np.random.default_rng([seed, number, int(angry)])
             file = folder / f"{speaker.replace(':', '-')}-{'angry' if angry else 'calm'}.wav"
             turns = write_call(plan(own[speaker], agent, angry=angry, rng=rng), clips, file, rng)
             made.append(Composite(file, speaker, Span(turns[0].start, turns[-1].end) if turns else None, turns))
     return made
-
-
-def tone_alone(config: Config = Config()) -> Config:
-    """Nothing but the tone head enters the score."""
-    return replace(config, fuse=replace(config.fuse, wording_weight=0.0, effort_weight=0.0, measures_weight=0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +131,21 @@ class Outcome:
         return found
 
 
-def run(head: ToneHead, trained: Rows, calls: Sequence[Composite], engines: Engines, folder: Path, config: Config) -> list[Outcome]:
-    """The whole pipeline over the calls, with this head in place of the shipped one."""
+def run(
+    head: ToneHead, trained: Rows, calls: Sequence[Composite], engines: Engines, folder: Path, config: Config
+) -> dict[str, list[Outcome]]:
+    """The whole pipeline over the calls, with this head in place of the shipped one; as configured, and with nothing but tone scored."""
     save_head("tone-whisper-base", tensors(head), description("base", head, trained, metrics={}), folder)
     own = replace(engines, tone=EncoderHeadToneModel(config, "whisper-base", folder))
     options = CallOptions(parties=GivenParties(channels=(Party.AGENT, Party.CUSTOMER)))
-    return [Outcome(call, analyze(call.file, engines=own, config=config, options=options)) for call in calls]
+    shipped = [Outcome(call, analyze(call.file, engines=own, config=config, options=options)) for call in calls]
+    alone, priors = tone_alone(config), Priors.of(own)
+    return {"tone alone": [_fused_anew(outcome, alone, priors) for outcome in shipped], "as shipped": shipped}
+
+
+def _fused_anew(outcome: Outcome, config: Config, priors: Priors) -> Outcome:
+    moments = fused(map(heard_again, outcome.analysis.moments), priors, config)
+    return Outcome(outcome.call, replace(outcome.analysis, moments=moments, flags=flagged(moments, config)))
 
 
 def numbers(outcomes: Sequence[Outcome]) -> dict[str, float]:

@@ -14,28 +14,31 @@ import numpy as np
 from analysis.config import Config, FuseConfig
 from analysis.engines.tone_head import tones
 from analysis.heads import LinearHead
-from analysis.steps import flags, fuse, segments
-from analysis.values import Party, PlainMeasures, Scoring, ScoringMode, Span, Utterance, Wording
-from training.composites import ANGRY_TURNS, CALM_SHARE, EARLIEST_ANGRY, LATEST_ANGRY, TURNS, tone_alone
+from analysis.values import Span
+from training.simulated import course, flagged, fused, mood_of, tone_alone, undisturbed
 from training.tone import card, settled, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from analysis.values import Abstention, Moment, Tone
-    from training.metrics import Labels
+    from analysis.steps.fuse import Priors
+    from analysis.values import Abstention, Tone
     from training.tone import Fold
     from training.tone_data import Table, ToneData
 
 FUSIONS: Mapping[str, FuseConfig] = {
     "as configured": FuseConfig(),
+    "tone limit 2.3": FuseConfig(tone_limit=2.3),
+    "tone limit 2.7": FuseConfig(tone_limit=2.7),
+    "tone limit 3.0": FuseConfig(tone_limit=3.0),
+    "tone x 1.2": FuseConfig(tone_weight=1.2),
+    "tone x 1.2, limit 3.0": FuseConfig(tone_weight=1.2, tone_limit=3.0),
+    "context x 1.3": FuseConfig(context_weight=1.3),
 }
-CALLS_A_SPEAKER = 12
-CALM_LABELS = ("neutral", "calm", "boredom")
+"""What is configured, and what it was chosen from."""
+CALLS_A_SPEAKER = 40
 PAUSE_S = 5.0
 """From one customer turn to the next: the agent's turn."""
-WORDS, CONFIDENCE, SNR_DB = 8, 0.9, 25.0
-FULL = Scoring(ScoringMode.FULL, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,43 +59,27 @@ def calls(data: ToneData, folds: Sequence[Fold], copy: str, seed: int = 0) -> It
         head = LinearHead(card(measured), tensors(measured))
         for speaker in sorted(set(fold.held.rows.speakers)):
             own = np.flatnonzero((np.array(data.rows.speakers) == speaker) & data.rows.has(copy=copy))
-            labels = np.array([data.rows.clips[row].label for row in own])
-            pools = [own[np.isin(labels, CALM_LABELS)], own[~np.isin(labels, [*CALM_LABELS, "angry"])], own[labels == "angry"]]
-            if all(len(pool) for pool in pools):
+            moods = np.array([mood_of(data.rows.clips[row].label) for row in own])
+            pools = {mood: own[moods == mood] for mood in ("calm", "mixed", "angry")}
+            if all(len(pool) for pool in pools.values()):
                 for number in range(CALLS_A_SPEAKER):
-                    rows, angry = _turns(pools, angry=number % 2 == 0, rng=rng)
+                    turns = course(angry=number % 2 == 0, rng=rng)
+                    rows = np.array([rng.choice(pools[mood]) for mood in turns])
                     heard, seconds = tones(head, data.features[rows], data.rows.seconds[rows]), data.rows.seconds[rows]
+                    angry = tuple(mood == "angry" for mood in turns)
                     yield FeatureCall(data.rows.clips[rows[0]].corpus, angry, tuple(heard), tuple(seconds.tolist()))
 
 
-def _turns(pools: Sequence[Labels], *, angry: bool, rng: np.random.Generator) -> tuple[Labels, tuple[bool, ...]]:
-    """Rows of the turns, drawn as composite calls draw theirs, and which of them are angry."""
-    calm, mixed, upset = pools
-    first = int(rng.integers(EARLIEST_ANGRY, LATEST_ANGRY)) if angry else TURNS
-    truth = tuple(first <= turn < first + ANGRY_TURNS for turn in range(TURNS))
-    rows = [rng.choice(upset if each else calm if rng.random() < CALM_SHARE else mixed) for each in truth]
-    return np.array(rows), truth
-
-
-def flagged(call: FeatureCall, config: Config, priors: fuse.Priors) -> bool:
+def found(call: FeatureCall, config: Config, priors: Priors) -> bool:
     """Whether the angry stretch is flagged, or in a calm call whether anything is."""
-    state, at = fuse.start(FULL, config, priors), 0.0
-    moments: list[Moment] = []
-    for tone, seconds in zip(call.tones, call.seconds, strict=True):
-        utterance = Utterance(len(moments), 0, at, at + seconds, " ".join(["word"] * WORDS), "en", CONFIDENCE, ())
-        heard = fuse.Heard(
-            utterance=utterance,
-            party=Party.CUSTOMER,
-            confirmed=True,
-            plain=PlainMeasures(None, None, None, 0.0, 0.0, SNR_DB),
-            tone=tone,
-            wording=Wording(sentiment=0.0, frustration=priors.frustration),
-            signs=(),
-        )
-        state, given = fuse.push(state, heard)
-        moments.extend(given)
-        at = utterance.end + PAUSE_S
-    raised = flags.find(moments, segments.find(moments, config.segments), signs=(), begun=flags.start(FULL, config, at))
+    starts = np.cumsum([0.0, *(seconds + PAUSE_S for seconds in call.seconds[:-1])]).tolist()
+    turns = enumerate(zip(starts, call.seconds, call.tones, strict=True))
+    moments = fused(
+        (undisturbed(number, at, seconds, tone=tone, frustration=priors.frustration) for number, (at, seconds, tone) in turns),
+        priors,
+        config,
+    )
+    raised = flagged(moments, config)
     upset = [moment.utterance.span for moment, angry in zip(moments, call.angry, strict=True) if angry]
     if not upset:
         return bool(raised)
@@ -100,16 +87,17 @@ def flagged(call: FeatureCall, config: Config, priors: fuse.Priors) -> bool:
     return any(flag.span.overlap(stretch) > 0 for flag in raised)
 
 
-def table(made: Sequence[FeatureCall], priors: fuse.Priors, config: Config = Config()) -> Table:
+def table(made: Sequence[FeatureCall], priors: Priors, config: Config = Config()) -> Table:
     """Share of angry stretches and of calm calls that are flagged, by fusion and corpus."""
-    found = {}
+    rows = {}
     for name, tried in FUSIONS.items():
         weighed = tone_alone(replace(config, fuse=tried))
         for corpus in sorted({call.corpus for call in made}):
             own = [call for call in made if call.corpus == corpus]
-            outcome = {angry: [flagged(call, weighed, priors) for call in own if any(call.angry) is angry] for angry in (True, False)}
-            found[f"{name}, {corpus}"] = {
+            outcome = {angry: [found(call, weighed, priors) for call in own if any(call.angry) is angry] for angry in (True, False)}
+            rows[f"{name}, {corpus}"] = {
+                "calls": float(len(own)),
                 "stretches_flagged": float(np.mean(outcome[True])),
                 "calm_calls_flagged": float(np.mean(outcome[False])),
             }
-    return found
+    return rows

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.config import Config
-from analysis.steps import fuse
-from analysis.values import Party, PlainMeasures, Scoring, ScoringMode, Tone, Utterance, Wording
+from analysis.values import Tone
+from training import simulated
 from training.corpus import TONE_CLASSES
 from training.metrics import average_precision
 from training.tone_data import ANGER
@@ -20,6 +20,7 @@ from training.tone_data import ANGER
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from analysis.steps.fuse import Priors
     from training.metrics import Doubles, Mask
     from training.tone_data import HeldOut
 
@@ -28,8 +29,8 @@ ANGRY_SHARE = 0.25
 """Of the voices; a third of each pairing."""
 PAIRS = 6000
 RESAMPLES = 1000
-SECONDS, WORDS, CONFIDENCE, SNR_DB = 3.0, 8, 0.9, 20.0
-"""Of every joined utterance, so that neither part is weighed down."""
+SECONDS = 3.0
+"""Of every joined utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +80,15 @@ def join(voices: HeldOut, texts: Texts, rng: np.random.Generator, count: int = P
     return Pairs(angry[voice], texts.frustrated[text], [str(name) for name in pairing], scores[voice], texts.scores[text])
 
 
-def fused(pairs: Pairs, priors: fuse.Priors, config: Config = Config()) -> Doubles:
+def fused(pairs: Pairs, priors: Priors, config: Config = Config()) -> Doubles:
     """P(frustrated) of each joined utterance by the run time's own fusion, as the first utterance of a call."""
-    state = fuse.start(Scoring(ScoringMode.FULL, None), config, priors)
-    return np.array([_probability(state, anger, wording) for anger, wording in zip(pairs.anger, pairs.wording, strict=True)])
+    return np.array([_probability(anger, wording, priors, config) for anger, wording in zip(pairs.anger, pairs.wording, strict=True)])
 
 
-def _probability(state: fuse.FuseState, anger: float, wording: float) -> float:
+def _probability(anger: float, wording: float, priors: Priors, config: Config) -> float:
     rest = (1.0 - anger) / (len(TONE_CLASSES) - 1)
-    heard = fuse.Heard(
-        utterance=Utterance(0, 0, 0.0, SECONDS, " ".join(["word"] * WORDS), "en", CONFIDENCE, ()),
-        party=Party.CUSTOMER,
-        confirmed=True,
-        plain=PlainMeasures(None, None, None, 0.0, 0.0, SNR_DB),
-        tone=Tone(**{name: anger if name == "anger" else rest for name in TONE_CLASSES}, arousal=None),
-        wording=Wording(sentiment=0.0, frustration=wording),
-        signs=(),
-    )
-    _, (moment,) = fuse.push(state, heard)
+    tone = Tone(**{name: anger if name == "anger" else rest for name in TONE_CLASSES}, arousal=None)
+    (moment,) = simulated.fused([simulated.undisturbed(0, 0.0, SECONDS, tone=tone, frustration=wording)], priors, config)
     if moment.frustration is None or moment.frustration.probability is None:
         raise ValueError("the fusion did not score a joined utterance")
     return moment.frustration.probability

@@ -6,6 +6,7 @@ It needs the caches of `training.features`; what else it encodes it caches too. 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -101,21 +102,23 @@ def robustness_tables(run: Run) -> Tables:
 
 def composite_tables(run: Run) -> Tables:
     accepting = replace(Config(), tone=replace(Config().tone, accept_noncommercial=True))
-    configs = {"tone alone": composites.tone_alone(accepting), "as shipped": accepting}
     engines = registry.build(accepting)
-    outcomes: dict[str, list[composites.Outcome]] = {name: [] for name in configs}
+    outcomes: dict[str, list[composites.Outcome]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for fold in run.folds:
-            calls = composites.build(fold, data_folder() / "emotion", Path(folder), 0)
-            for name, config in configs.items():
-                head = tone.settled(fold, run.folds)
-                outcomes[name] += composites.run(head, fold.trained, calls, engines, Path(folder), config)
+        for fold, seed in itertools.product(run.folds, range(composites.SEEDS)):
+            calls = composites.build(fold, data_folder() / "emotion", Path(folder), seed)
+            head = tone.settled(fold, run.folds)
+            for name, found in composites.run(head, fold.trained, calls, engines, Path(folder), accepting).items():
+                outcomes.setdefault(name, []).extend(found)
     return {"composite calls (simulation)": {name: composites.numbers(found) for name, found in outcomes.items()}}
 
 
 def fusion_tables(run: Run) -> Tables:
-    made = list(feature_calls.calls(run.base, run.folds, "telephone"))
-    return {"calls of features, telephone (simulation)": feature_calls.table(made, Priors.of(registry.build(Config())))}
+    priors = Priors.of(registry.build(Config()))
+    return {
+        f"calls of features, {copy} (simulation)": feature_calls.table(list(feature_calls.calls(run.base, run.folds, copy)), priors)
+        for copy in ("telephone", "clean")
+    }
 
 
 def wording_tables(_: Run) -> Tables:

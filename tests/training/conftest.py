@@ -15,7 +15,7 @@ from analysis import registry
 from analysis.values import Span
 from tests.analysis import made as hand_made
 from tests.training.made import made_up, source_of
-from training import baselines, composites, paired, ravdess, report, robustness, tone, wording_scores
+from training import baselines, composites, feature_calls, paired, ravdess, report, robustness, tone, wording_scores
 from training.targets import CORPORA
 from training.wording_scores import HeldOut, Scored
 
@@ -66,7 +66,8 @@ def made_up_sources() -> Iterator[None]:
         ravdess: {"OUTER_FOLDS": 2, "TEST_ORDERS": 1, "best_penalty": lambda *_: 0.03},
         baselines: {"last_layer": lambda *_: eight, "functional_data": lambda *_: eight},
         robustness: {"load": lambda *_: four, "fill": lambda *_: "whisper-base"},
-        composites: {"build": lambda *_: [], "run": lambda *_: outcomes()},
+        composites: {"build": lambda *_: [], "run": lambda *_: {"tone alone": outcomes(), "as shipped": outcomes()}, "SEEDS": 1},
+        feature_calls: {"CALLS_A_SPEAKER": 2},
         wording_scores: {"held_out_scores": scored_texts, "airline_ceiling": lambda _: 0.9},
         paired: {"RESAMPLES": 20, "join": functools.partial(paired.join, count=300)},
     }

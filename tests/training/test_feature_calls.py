@@ -12,8 +12,8 @@ from analysis.steps.fuse import Priors
 from analysis.values import Abstention, Tone
 from tests.training.made import made_up
 from training import feature_calls, tone
-from training.composites import ANGRY_TURNS, TURNS, tone_alone
 from training.feature_calls import CALLS_A_SPEAKER, FeatureCall
+from training.simulated import ANGRY_TURNS, TURNS, tone_alone
 
 PRIORS = Priors(0.2, 0.2)
 CALM = Tone(0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.88, None)
@@ -26,31 +26,31 @@ def call(*, angry: bool, heard: bool = True) -> FeatureCall:
     return FeatureCall("made", truth, tuple(ANGRY if each and heard else CALM for each in truth), (3.0,) * TURNS)
 
 
-def flagged(made: FeatureCall) -> bool:
-    return feature_calls.flagged(made, tone_alone(), PRIORS)
+def found(made: FeatureCall) -> bool:
+    return feature_calls.found(made, tone_alone(), PRIORS)
 
 
 def test_an_angry_stretch_that_is_heard_is_flagged_and_one_that_is_not_is_missed() -> None:
-    assert flagged(call(angry=True))
-    assert not flagged(call(angry=True, heard=False))
-    assert not flagged(call(angry=False))
+    assert found(call(angry=True))
+    assert not found(call(angry=True, heard=False))
+    assert not found(call(angry=False))
 
 
 def test_a_flag_elsewhere_finds_no_stretch_and_spoils_a_calm_call() -> None:
     elsewhere = tuple(ANGRY if turn < 4 else CALM for turn in range(TURNS))
-    assert not flagged(replace(call(angry=True), tones=elsewhere[:4] + (CALM,) * (TURNS - 4), angry=(False,) * 10 + (True,) * 4))
-    assert flagged(replace(call(angry=False), tones=elsewhere))
+    assert not found(replace(call(angry=True), tones=elsewhere[:4] + (CALM,) * (TURNS - 4), angry=(False,) * 10 + (True,) * 4))
+    assert found(replace(call(angry=False), tones=elsewhere))
 
 
 def test_turns_without_an_answer_flag_nothing() -> None:
-    assert not flagged(replace(call(angry=True), tones=(Abstention.NO_EVIDENCE,) * TURNS))
+    assert not found(replace(call(angry=True), tones=(Abstention.NO_EVIDENCE,) * TURNS))
 
 
 def test_shares_are_counted_by_corpus() -> None:
     calls = [call(angry=True), call(angry=True, heard=False), call(angry=False), replace(call(angry=True), corpus="other")]
     table = feature_calls.table([*calls, replace(call(angry=False), corpus="other")], PRIORS, Config())
-    assert table["as configured, made"] == {"stretches_flagged": 0.5, "calm_calls_flagged": 0.0}
-    assert table["as configured, other"] == {"stretches_flagged": 1.0, "calm_calls_flagged": 0.0}
+    assert table["as configured, made"] == {"calls": 3.0, "stretches_flagged": 0.5, "calm_calls_flagged": 0.0}
+    assert table["as configured, other"] == {"calls": 2.0, "stretches_flagged": 1.0, "calm_calls_flagged": 0.0}
 
 
 @pytest.fixture(scope="module")
