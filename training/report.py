@@ -195,16 +195,18 @@ def render(results: Mapping[str, Any]) -> str:
 
 
 def measured(names: Sequence[str], seeds: int) -> dict[str, Any]:
-    """The stored results with the named sections measured anew."""
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"sections": {}}
+    """The stored results with the named sections measured anew. Read when all is measured: two runs may measure sections side by side."""
     run = Run(seeds)
+    found = {}
     for name in names:
         print(f"{name} …", flush=True)
         started = time.perf_counter()
         tables = SECTIONS[name](run)
-        results["sections"][name] = {"seconds": round(time.perf_counter() - started), "tables": _rounded(tables)}
-        print(f"{name}: {results['sections'][name]['seconds']} s", flush=True)
-    results["sections"] = {name: results["sections"][name] for name in SECTIONS if name in results["sections"]}
+        found[name] = {"seconds": round(time.perf_counter() - started), "tables": _rounded(tables)}
+        print(f"{name}: {found[name]['seconds']} s", flush=True)
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"sections": {}}
+    known = results["sections"] | found
+    results["sections"] = {name: known[name] for name in SECTIONS if name in known}
     results["machine"] = f"{torch.get_num_threads()} threads, {torch.cpu.get_capabilities()['cpu_name']}, torch {torch.__version__}"
     return results
 
