@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from analysis import cues
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 METADATA_CONFIDENCE = 0.99
 """A channel map is right unless the line was wired the other way round, which happens."""
 SURE_CONFIDENCE = 0.95
-"""From here on the dialogue is held against a channel map; to overrule one, each voice has to reach it by its own words."""
+"""To overrule a channel map where voices share a channel, each voice has to reach it by its own words."""
 MOST_CONFIDENCE = 0.98
 """Dialogue cues never claim more than this: people quote, joke and call from their workplace."""
 REPEATS = 3
@@ -27,16 +28,29 @@ FIRST_SPEAKER_LOG_ODDS = 0.5
 TEMPER = 0.6
 """Cues of one voice are not independent of each other; their sum is scaled down by this."""
 
+CONTRADICTED = Note(
+    "roles_contradicted",
+    "What the voices say contradicts the channel map, so nothing is scored. On the call's page, swap agent and customer, or confirm that "
+    "the roles are right.",
+)
+
 OPPOSITE = {Party.AGENT: Party.CUSTOMER, Party.CUSTOMER: Party.AGENT}
 
 
 def assign(split: VoiceSplit, transcript: Transcript, *, given: GivenParties, config: RolesConfig) -> Cast:
-    """Give every voice a role. A voice under `config.min_confidence` stays unknown; more than two voices are scored for nobody."""
+    """Give every voice a role. A voice under `config.min_confidence` stays unknown; more than two voices are scored for nobody.
+
+    Where the dialogue is that sure of the opposite of a channel map, the map still names the parties, and confirms no customer.
+    """
     announcements = frozenset(utterance.id for utterance in transcript.utterances if is_announcement(utterance.text))
     spoken = tuple(utterance for utterance in transcript.utterances if utterance.id not in announcements)
-    roles, notes = _roles(split, spoken, given, transcript.language)
+    evidence = _evidence(split.voices, spoken, transcript.language)
+    roles, notes = _roles(split, given, spoken=spoken, language=transcript.language, evidence=evidence)
     roles = tuple(role if role.confidence >= config.min_confidence else _unknown(role.voice) for role in roles)
     customer, doubts = _customer(roles, spoken, config)
+    doubted = () if _shares_channel(split) else _doubted(roles, _from_dialogue(evidence, spoken), config)
+    if doubted:
+        roles, customer, doubts = doubted, None, (CONTRADICTED, *doubts)
     return Cast(roles, customer, announcements, (*notes, *doubts))
 
 
@@ -52,24 +66,27 @@ def agent_log_odds(texts: list[str]) -> float:
 
 
 def _roles(
-    split: VoiceSplit, spoken: tuple[Utterance, ...], given: GivenParties, language: str | None
+    split: VoiceSplit, given: GivenParties, *, spoken: tuple[Utterance, ...], language: str | None, evidence: Mapping[int, float]
 ) -> tuple[tuple[Role, ...], tuple[Note, ...]]:
     if not split.scorable:
         return tuple(_unknown(voice.id) for voice in split.voices), ()
     if given.voices:
         return tuple(_given(voice, given.voices, voice.id, RoleSource.MANUAL) for voice in split.voices), ()
-    evidence = _evidence(split.voices, spoken, language)
     heard = _from_dialogue(evidence, spoken)
     misfit = _misfit(split, given.channels)
     if given.channels and len(given.channels) <= split.channels:
         told = tuple(_given(voice, given.channels, voice.channel, RoleSource.METADATA) for voice in split.voices)
-        if split.mono and len(split.voices) > 1:
+        if _shares_channel(split):
             cast, note = _sharing(told, heard, evidence, channel=split.voices[0].channel)
             return cast, (*misfit, note)
-        return told, (*misfit, *_contradiction(told, heard))
+        return told, misfit
     if heard:
         return heard, misfit
     return tuple(_unknown(voice.id) for voice in split.voices), (*misfit, *_unheard(language, spoken))
+
+
+def _shares_channel(split: VoiceSplit) -> bool:
+    return split.mono and len(split.voices) > 1
 
 
 def _given(voice: Voice, parties: tuple[Party, ...], index: int, source: RoleSource) -> Role:
@@ -139,16 +156,19 @@ def _are_both_parties(evidence: Mapping[int, float]) -> bool:
     return len(own) > 1 and _probability(-own[0]) >= SURE_CONFIDENCE and _probability(own[-1]) >= SURE_CONFIDENCE
 
 
-def _is_sure(heard: tuple[Role, ...]) -> bool:
-    return bool(heard) and heard[0].confidence >= SURE_CONFIDENCE
+def _doubted(roles: tuple[Role, ...], heard: tuple[Role, ...], config: RolesConfig) -> tuple[Role, ...]:
+    """The roles, with the confidence that the dialogue leaves to a channel map it contradicts; empty where it is not sure enough to.
 
-
-def _contradiction(told: tuple[Role, ...], heard: tuple[Role, ...]) -> tuple[Note, ...]:
-    """A note where the dialogue is sure of the opposite: two swapped channels would score the agent."""
-    pairs = zip(told, heard, strict=False)
-    if not _is_sure(heard) or not any(role.party is not Party.UNKNOWN and cue.party is not role.party for role, cue in pairs):
+    Sure enough is what tells roles without a map: two channels named the wrong way round would score the agent. A person's correction is
+    never doubted.
+    """
+    if not heard or heard[0].confidence < config.min_confidence:
         return ()
-    return (Note("roles_contradicted", "What the voices say points to agent and customer being swapped; check the channel map."),)
+    doubted = tuple(
+        replace(role, confidence=1.0 - cue.confidence) if role.source is RoleSource.METADATA and role.party is not cue.party else role
+        for role, cue in zip(roles, heard, strict=True)
+    )
+    return doubted if doubted != roles else ()
 
 
 def _unheard(language: str | None, spoken: tuple[Utterance, ...]) -> tuple[Note, ...]:

@@ -263,6 +263,19 @@ def test_without_one_confirmed_customer_no_voice_reaches_the_tone_model(engines:
     assert {moment.tone_abstained for moment in customers(analysis)} <= {Abstention.ROLE_UNSURE}
 
 
+def test_an_agent_whom_a_wrong_channel_map_calls_the_customer_is_scored_by_no_model(engines: Engines, call: Path) -> None:
+    """What is said is really transcribed: the dialogue alone tells that the map is the wrong way round."""
+    silent = replace(engines, tone=NeverTone(), wording=NeverWording())
+    analysis = run(silent, call, GivenParties(channels=(CUSTOMER, AGENT)))
+    assert "roles_contradicted" in {note.code for note in analysis.notes}
+    assert customers(analysis)
+    for moment in customers(analysis):
+        assert moment.frustration is not None
+        assert (moment.frustration.probability, moment.frustration.abstained) == (None, Abstention.ROLE_UNSURE)
+        assert (moment.tone, moment.tone_abstained, moment.wording) == (None, Abstention.ROLE_UNSURE, None)
+    assert "high_frustration" not in {flag.rule for flag in analysis.flags}
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_tone_model_gets_the_customers_voice_whichever_channel_it_is_on(engines: Engines, call: Path, turned: bool) -> None:
     watched = WatchedTone(Tone(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.5))
