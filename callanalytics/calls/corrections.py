@@ -17,12 +17,15 @@ from callanalytics.errors import ApplicationError
 from callanalytics.events.services import event_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
     from callanalytics.people.models import User
 
-OTHER: Mapping[Party, Party] = {Party.AGENT: Party.CUSTOMER, Party.CUSTOMER: Party.AGENT, Party.UNKNOWN: Party.UNKNOWN}
+OTHER: Mapping[Party, Party] = {Party.AGENT: Party.CUSTOMER, Party.CUSTOMER: Party.AGENT}
+
+MOST_PARTIES = 2
+"""With more voices nobody is scored, whoever they are."""
 
 
 def call_retry(*, user: User, call_id: UUID) -> Call:
@@ -64,40 +67,65 @@ def objection_apply(call: Call, *, objected: bool, actor: User | None) -> None:
 def call_swap_roles(*, user: User, call_id: UUID) -> Call:
     """Exchange agent and customer, and analyse again with that correction, which stands above everything else known of the roles.
 
-    What was scored was the agent's voice, so those values are gone at once. Raises ApplicationError `conflict` before it is analysed.
+    Raises ApplicationError `conflict` before the call is analysed, and where a voice is nobody known.
     """
+    return _roles_correct(user, call_id, lambda parties: [OTHER[party] for party in _known(parties)], why="roles swapped")
+
+
+def call_confirm_roles(*, user: User, call_id: UUID) -> Call:
+    """Take the roles as they are for a person's word, and analyse again: what the dialogue says against them counts no longer.
+
+    Raises ApplicationError `conflict` as `call_swap_roles` does.
+    """
+    return _roles_correct(user, call_id, _known, why="roles confirmed")
+
+
+def call_set_customer(*, user: User, call_id: UUID, voice: int) -> Call:
+    """Say which voice is the customer, by its id; another is then the agent. Analysed again as after `call_swap_roles`.
+
+    Raises ApplicationError `conflict` before the call is analysed and with more than two voices, `invalid` where there is no such voice.
+    """
+
+    def told(parties: list[Party]) -> list[Party]:
+        if len(parties) > MOST_PARTIES:
+            raise ApplicationError("More than two voices are heard in this call, so nobody is scored.", code="conflict")
+        if voice not in range(len(parties)):
+            raise ApplicationError(f"There is no voice {voice + 1} in this call.", field="voice")
+        return [Party.CUSTOMER if each == voice else Party.AGENT for each in range(len(parties))]
+
+    return _roles_correct(user, call_id, told, why="roles set")
+
+
+def _roles_correct(user: User, call_id: UUID, told: Callable[[list[Party]], list[Party]], *, why: str) -> Call:
+    """Store who each voice is. Where that is news, what was scored may be the agent's voice, so those values are gone at once."""
     call = call_to_supervise(user=user, call_id=call_id)
     with transaction.atomic():
         locked = _locked(call)
-        voices = swapped(_parties_found(locked))
+        found = _parties_found(locked)
+        voices = told(found)
         Call.objects.filter(id=call.id).update(voices=voices)
-        emotion_withdraw(locked)
-        event_record(type="call.roles_swapped", subject=call.id, team=call.team, payload={"voices": voices}, actor=user)
-        call_requeue(locked, actor=user, why="roles swapped")
+        if voices != found:
+            emotion_withdraw(locked)
+        event_record(type=f"call.{why.replace(' ', '_')}", subject=call.id, team=call.team, payload={"voices": voices}, actor=user)
+        call_requeue(locked, actor=user, why=why)
     return _fresh(call)
 
 
-def swapped(parties: list[Party]) -> list[Party]:
-    """Parties by voice id, exchanged. Of two voices one unknown takes the place that is free; two unknown become agent and customer."""
-    exchanged = [OTHER[party] for party in parties]
-    if len(exchanged) == 1:
-        return [Party.CUSTOMER if party is Party.UNKNOWN else party for party in exchanged]
-    if len(exchanged) == 2 and Party.UNKNOWN in exchanged:
-        first, second = exchanged
-        if first is second:
-            return [Party.AGENT, Party.CUSTOMER]
-        return [OTHER[second], second] if first is Party.UNKNOWN else [first, OTHER[first]]
-    return exchanged
+def _known(parties: list[Party]) -> list[Party]:
+    """The parties by voice id, of which none is unknown."""
+    if Party.UNKNOWN in parties:
+        raise ApplicationError("Who is agent and who is customer is not known here; say which voice is the customer.", code="conflict")
+    return parties
 
 
 def _parties_found(call: Call) -> list[Party]:
     """Who each voice was taken for in the current run, by voice id."""
     run = AnalysisRun.objects.filter(call=call, current=True).first()
     if call.status != CallStatus.DONE or run is None or not run.document:
-        raise ApplicationError("Agent and customer can be swapped once the call is analysed.", code="conflict")
+        raise ApplicationError("Who is agent and who is customer can be set once the call is analysed.", code="conflict")
     parties = files.document_read(run.document)["parties"]
     if not parties:
-        raise ApplicationError("Nobody speaks in this call, so there is nobody to swap.", code="conflict")
+        raise ApplicationError("Nobody speaks in this call, so there is nobody to name.", code="conflict")
     found = {entry["voice"]: Party(entry["party"]) for entry in parties}
     return [found.get(voice, Party.UNKNOWN) for voice in range(max(found) + 1)]
 

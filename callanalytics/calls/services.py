@@ -9,7 +9,7 @@ from callanalytics.calls.cleaning import (
     cleaner_copy_renew,
     cleaner_copy_report,
 )
-from callanalytics.calls.corrections import call_objection_set, call_retry, call_swap_roles
+from callanalytics.calls.corrections import call_confirm_roles, call_objection_set, call_retry, call_set_customer, call_swap_roles
 from callanalytics.calls.files import peaks_path, playback_path, recording_path, replaced_atomically
 from callanalytics.calls.flagging import flag_judge, flag_retract
 from callanalytics.calls.ingest import Ingested, NewCall, call_ingest
@@ -31,6 +31,7 @@ __all__ = [
     "NewCall",
     "analysis_store",
     "call_claim",
+    "call_confirm_roles",
     "call_fail",
     "call_give_back",
     "call_ingest",
@@ -39,6 +40,7 @@ __all__ = [
     "call_requeue",
     "call_requeue_expired",
     "call_retry",
+    "call_set_customer",
     "call_swap_roles",
     "cleaner_copies_requeue_expired",
     "cleaner_copy_ask",

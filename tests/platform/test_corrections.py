@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from analysis.values import Flag as FoundFlag
-from analysis.values import Party, Scoring, ScoringMode
+from analysis.values import Party, Role, RoleSource, Scoring, ScoringMode, Voice
 from callanalytics.calls import files, mapping
-from callanalytics.calls.corrections import swapped
 from callanalytics.calls.models import AnalysisRun, Call, CallStatus, Flag, FlagStatus, Recording, Utterance
 from callanalytics.calls.services import (
     analysis_store,
+    call_confirm_roles,
     call_objection_set,
     call_retry,
+    call_set_customer,
     call_swap_roles,
     peaks_path,
     playback_path,
@@ -31,6 +32,7 @@ from tests import factories
 from tests.analysis import made
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -143,20 +145,58 @@ def test_a_call_that_is_not_analysed_cannot_be_swapped(world: World) -> None:
 A, C, U = Party.AGENT, Party.CUSTOMER, Party.UNKNOWN
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ([A, C], [C, A]),
-        ([U, U], [A, C]),
-        ([A, U], [C, A]),
-        ([U, C], [C, A]),
-        ([U], [C]),
-        ([C], [A]),
-        ([A, C, U], [C, A, U]),
-    ],
-)
-def test_swapping_exchanges_the_parties_and_fills_in_the_unknown(before: list[Party], after: list[Party]) -> None:
-    assert swapped(before) == after
+def analysed_as(world: World, *parties: Party) -> Call:
+    """A call whose analysis took its voices for these parties."""
+    voices = tuple(Voice(voice, 0, ()) for voice in range(len(parties)))
+    found = tuple(Role(voice, party, 0.0 if party is U else 0.9, RoleSource.DIALOGUE) for voice, party in enumerate(parties))
+    return factories.done_call(world.billing, dataclasses.replace(made.analysis(), voices=voices, roles=found))
+
+
+@pytest.mark.parametrize(("before", "after"), [([A, C], [C, A]), ([C, A], [A, C]), ([C], [A])])
+def test_swapping_exchanges_the_parties(world: World, before: list[Party], after: list[Party]) -> None:
+    assert call_swap_roles(user=world.supervisor, call_id=analysed_as(world, *before).id).voices == after
+
+
+@pytest.mark.parametrize("parties", [[U, U], [A, U], [U, C], [U]])
+@pytest.mark.parametrize("correct", [call_swap_roles, call_confirm_roles])
+def test_what_is_not_known_can_be_neither_swapped_nor_confirmed(world: World, parties: list[Party], correct: Callable[..., Call]) -> None:
+    call = analysed_as(world, *parties)
+    with pytest.raises(ApplicationError, match="say which voice is the customer"):
+        correct(user=world.supervisor, call_id=call.id)
+    call.refresh_from_db()
+    assert (call.voices, call.status) == ([], CallStatus.DONE)
+
+
+def test_confirmed_roles_are_a_persons_word_and_analyse_again_with_what_was_scored_kept_until_then(world: World) -> None:
+    call = factories.done_call(world.billing)
+    scored = len(emotion_left(call))
+    call = call_confirm_roles(user=world.supervisor, call_id=call.id)
+    assert (call.status, len(emotion_left(call))) == (CallStatus.QUEUED, scored)
+    assert mapping.call_options(call).parties.voices == (A, C)
+    assert Event.objects.get(type="call.roles_confirmed").payload == {"voices": ["agent", "customer"]}
+
+
+@pytest.mark.parametrize(("voice", "after"), [(0, [C, A]), (1, [A, C])])
+def test_the_voice_that_is_said_to_be_the_customer_is_and_the_other_is_the_agent(world: World, voice: int, after: list[Party]) -> None:
+    call = call_set_customer(user=world.supervisor, call_id=analysed_as(world, U, U).id, voice=voice)
+    assert (call.voices, call.status) == (after, CallStatus.QUEUED)
+    assert emotion_left(call) == []
+    assert Event.objects.get(type="call.roles_set").actor == world.supervisor
+
+
+def test_the_one_voice_of_a_recording_can_be_said_to_be_the_customer(world: World) -> None:
+    assert call_set_customer(user=world.supervisor, call_id=analysed_as(world, U).id, voice=0).voices == [C]
+
+
+@pytest.mark.parametrize("voice", [-1, 2])
+def test_a_voice_that_is_not_heard_cannot_be_the_customer(world: World, voice: int) -> None:
+    with pytest.raises(ApplicationError, match=f"no voice {voice + 1} in this call"):
+        call_set_customer(user=world.supervisor, call_id=analysed_as(world, U, U).id, voice=voice)
+
+
+def test_of_three_voices_none_can_be_said_to_be_the_customer(world: World) -> None:
+    with pytest.raises(ApplicationError, match="More than two voices"):
+        call_set_customer(user=world.supervisor, call_id=analysed_as(world, U, U, U).id, voice=0)
 
 
 def erased(world: World, call: Call, capture: DjangoCaptureOnCommitCallbacks, reason: str = "asked for") -> Erasure:
@@ -250,6 +290,10 @@ def test_who_may_only_read_can_change_nothing(world: World, name: str) -> None:
         call_erase(user=user, call_id=call.id, reason="x")
     with pytest.raises(ApplicationError, match="supervisor"):
         call_swap_roles(user=user, call_id=call.id)
+    with pytest.raises(ApplicationError, match="supervisor"):
+        call_confirm_roles(user=user, call_id=call.id)
+    with pytest.raises(ApplicationError, match="supervisor"):
+        call_set_customer(user=user, call_id=call.id, voice=0)
     with pytest.raises(ApplicationError, match="supervisor"):
         call_objection_set(user=user, call_id=call.id, objected=True)
 
