@@ -248,8 +248,9 @@ class FuseConfig:
     prior: float = -2.2
     """Log-odds that a reviewer would call any customer utterance frustrated: one in ten."""
     tone_weight: float = 1.0
-    tone_limit: float = 2.5
-    """Most that tone may add: from `prior` on, no single voice reaches `segments.rise` without another reason."""
+    voice_limit: float = 2.5
+    """Most that tone and measures of one utterance may add together: both are the same voice, and from `prior` on no single raised voice
+    reaches `segments.rise` without another reason."""
     wording_weight: float = 1.0
     effort_weight: float = 0.6
     effort_half_life_s: float = 90.0

@@ -1,6 +1,6 @@
 """What the fusion makes of tone alone, on calls put together from held-out speakers' features. A simulation without any words.
 
-Tone's weight and limit and the weight of context are chosen here on EmoDB and nEMO; RAVDESS is left for the composite calls that go through
+Tone's weight, the voice's limit and the weight of context are chosen here on EmoDB and nEMO; RAVDESS is left for the composite calls that go through
 the whole pipeline (training.composites).
 """
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 FUSIONS: Mapping[str, FuseConfig] = {
     "as configured": FuseConfig(),
-    "tone limit 2.3": FuseConfig(tone_limit=2.3),
-    "tone limit 2.7": FuseConfig(tone_limit=2.7),
-    "tone limit 3.0": FuseConfig(tone_limit=3.0),
+    "voice limit 2.3": FuseConfig(voice_limit=2.3),
+    "voice limit 2.7": FuseConfig(voice_limit=2.7),
+    "voice limit 3.0": FuseConfig(voice_limit=3.0),
     "tone x 1.2": FuseConfig(tone_weight=1.2),
-    "tone x 1.2, limit 3.0": FuseConfig(tone_weight=1.2, tone_limit=3.0),
+    "tone x 1.2, limit 3.0": FuseConfig(tone_weight=1.2, voice_limit=3.0),
     "context x 1.3": FuseConfig(context_weight=1.3),
 }
 """What is configured, and what it was chosen from."""

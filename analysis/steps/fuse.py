@@ -216,14 +216,15 @@ def _contributions(state: FuseState, heard: Heard, measures: Measures | None) ->
         "context": config.context_weight * _expected(state, now),
     }
     limited = {name: _limited(value, config) for name, value in parts.items()}
-    return _rounded(limited, config.prior)
+    left_by_tone = config.voice_limit - max(limited["tone"], 0.0)
+    return _rounded(limited | {"measures": min(limited["measures"], left_by_tone)}, config.prior)
 
 
 def _tone_part(heard: Heard, state: FuseState) -> float:
     if not isinstance(heard.tone, Tone) or state.priors.anger is None:
         return 0.0
     evidence = logit(heard.tone.anger) - logit(state.priors.anger)
-    return min(state.config.fuse.tone_weight * _tone_reliability(heard) * evidence, state.config.fuse.tone_limit)
+    return min(state.config.fuse.tone_weight * _tone_reliability(heard) * evidence, state.config.fuse.voice_limit)
 
 
 def _wording_part(heard: Heard, state: FuseState) -> float:

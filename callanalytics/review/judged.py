@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from analysis.config import FuseConfig
-    from callanalytics.review.fitting import Doubles, Numbers
+    from callanalytics.review.fitting import Doubles, Mask, Numbers
 
 MANY_AGENTS = 10
 """Agents from which folds keep agents apart, and not only calls."""
@@ -30,6 +30,8 @@ SHORTEST_S = 0.1
 """An utterance counts for so much at least, as in analysis.steps.segments."""
 ROUNDING = 0.0006
 """Contributions are stored to three digits."""
+VOICE = (PARTS.index("tone"), PARTS.index("measures"))
+"""Where the parts stand that are limited together."""
 
 UNCLEAR, NOT_SCORED, OTHER_MODELS = "unclear", "not_scored", "other_models"
 """Why a judged stretch is no row: reviewers are even or cannot tell; no score in it; analysed with other models than the newest call."""
@@ -158,17 +160,27 @@ def _heard(stretch: Stretch, run: Scored, configured: FuseConfig) -> Heard | Non
         return None
     seconds = np.array([max(span.overlap(stretch.span), SHORTEST_S) for span, _ in within])
     added = np.array([[added[part] for part in PARTS] for _, added in within])
-    limited = (added >= _limits(run.fuse) - ROUNDING) | (added <= ROUNDING - run.fuse["calm_limit"])
+    limited = _limited(added, run.fuse)
     now = np.array([run.fuse[f"{part}_weight"] for part in PARTS])
     ratio = np.divide([getattr(configured, f"{part}_weight") for part in PARTS], now, out=np.zeros(len(PARTS)), where=now > 0)
     share = seconds / seconds.sum()
     return Heard(stretch, share @ np.where(limited, 0.0, added * ratio), float(share @ np.where(limited, added, 0.0).sum(1)), len(within))
 
 
+def _limited(added: Doubles, fuse: Mapping[str, float]) -> Mask:
+    """Which parts stand at a limit, of shape [moments, parts]; tone and measures both do where their sum is at the voice's."""
+    limited = (added >= _limits(fuse) - ROUNDING) | (added <= ROUNDING - fuse["calm_limit"])
+    if "voice_limit" in fuse:
+        together = added[:, VOICE].sum(1) >= fuse["voice_limit"] - len(VOICE) * ROUNDING
+        limited[:, VOICE] |= together[:, None]
+    return np.asarray(limited)
+
+
 def _limits(fuse: Mapping[str, float]) -> Doubles:
-    """The most that each part may add; tone had no limit of its own in analyses that name none."""
+    """The most that each part may add. Older analyses limited tone by itself (`tone_limit`), or by nothing of its own."""
     most = fuse["part_limit"]
-    return np.array([min(fuse.get(f"{part}_limit", most), most) for part in PARTS])
+    own = {"tone": fuse.get("tone_limit", most)} | {PARTS[place]: fuse["voice_limit"] for place in VOICE if "voice_limit" in fuse}
+    return np.array([min(own.get(part, most), most) for part in PARTS])
 
 
 def _groups(call_ids: Sequence[UUID]) -> tuple[Numbers, bool]:

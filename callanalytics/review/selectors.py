@@ -143,8 +143,8 @@ def fuse_calibrated(fuse: FuseConfig, calibration: Calibration | None) -> FuseCo
     if calibration is None:
         return fuse
     fitted = {name: getattr(calibration, name) for name in Calibration.FUSE_FIELDS}
-    tone_limit = max(0.0, round(fuse.tone_limit + fuse.prior - calibration.prior, 4))
-    return replace(fuse, calibration=str(calibration), tone_limit=tone_limit, **fitted)
+    voice_limit = max(0.0, round(fuse.voice_limit + fuse.prior - calibration.prior, 4))
+    return replace(fuse, calibration=str(calibration), voice_limit=voice_limit, **fitted)
 
 
 def config_calibrated(config: Config) -> Config:

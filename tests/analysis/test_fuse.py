@@ -11,12 +11,14 @@ import pytest
 
 from analysis.config import Config, FuseConfig
 from analysis.heads import load_head
-from analysis.steps import fuse
+from analysis.steps import flags, fuse, segments
 from analysis.values import (
     Abstention,
     Cast,
+    Contributions,
     CustomerVoice,
     EffortSign,
+    Flag,
     Moment,
     Party,
     PlainMeasures,
@@ -122,6 +124,7 @@ def test_the_parts_add_up_to_the_score_even_after_rounding() -> None:
         shown = round(frustration.probability, 4)
         assert sum(round(part, 3) for part in astuple(frustration.contributions)) == pytest.approx(math.log(shown / (1 - shown)), abs=0.01)
         assert 0.01 <= frustration.probability <= 0.99
+        assert frustration.contributions.tone + frustration.contributions.measures <= FuseConfig().voice_limit + 0.0011
 
 
 def test_pushing_one_by_one_gives_what_the_batch_gives() -> None:
@@ -224,6 +227,53 @@ def test_frustration_that_lasts_adds_up_where_one_outburst_does_not() -> None:
     assert probability(lasting[4]) > 0.6
 
 
+def parts_of(moment: Moment) -> Contributions:
+    assert moment.frustration is not None
+    assert moment.frustration.contributions is not None
+    return moment.frustration.contributions
+
+
+def shouted(*numbers: int, words: Wording = NEUTRAL) -> tuple[Moment, ...]:
+    """Ten customer utterances, calm but for those that are shouted: 12 dB louder, 8 semitones higher, faster."""
+    said = [utterance(number) for number in range(1, 11)]
+    tone = {each.id: ANGRY_VOICE if each.id in numbers else CALM_VOICE for each in said}
+    louder = replace(NORMAL, loudness_db=-14.0, pitch_hz=200.0 * 2 ** (8 / 12), rate_wps=4.5)
+    return fused(said, tone=tone, wording=dict.fromkeys(range(1, 11), words), plain=dict.fromkeys(numbers, louder))
+
+
+def flagged(moments: Sequence[Moment]) -> tuple[Flag, ...]:
+    found = segments.find(moments, Config().segments)
+    return flags.find(moments, found, signs=(), begun=flags.start(FULL, Config()))
+
+
+def test_one_shout_among_calm_utterances_raises_no_flag_and_two_in_a_row_do() -> None:
+    """The voice is heard by tone and by measures, and counts once."""
+    for words in (NEUTRAL, Wording(0.0, PRIORS.frustration)):
+        once, twice = shouted(7, words=words), shouted(7, 8, words=words)
+        assert parts_of(once[6]).tone == FuseConfig().voice_limit
+        assert flagged(once) == ()
+        (flag,) = flagged(twice)
+        assert flag.start <= twice[7].utterance.start < flag.end
+
+
+@pytest.mark.parametrize(("anger", "tone"), [(0.95, 2.5), (0.4, 0.872), (0.02, -1.0)])
+def test_tone_and_measures_share_the_limit_of_the_voice_and_tone_keeps_its_own(anger: float, tone: float) -> None:
+    said = [utterance(number) for number in range(1, 6)]
+    heard = {**dict.fromkeys(range(1, 5), CALM_VOICE), 5: replace(CALM_VOICE, anger=anger, neutral=0.0)}
+    config = replace(Config(), fuse=replace(FuseConfig(), measures_weight=1.5))
+    words, priors = dict.fromkeys(range(1, 6), NEUTRAL), fuse.Priors(0.2, 0.2)
+    parts = parts_of(fused(said, tone=heard, wording=words, plain={5: LOUD}, config=config, priors=priors)[-1])
+    assert parts.tone == pytest.approx(tone, abs=0.001)
+    assert parts.measures == pytest.approx(FuseConfig().voice_limit - max(tone, 0.0), abs=0.001)
+
+
+def test_a_quieter_voice_still_takes_from_an_angry_tone() -> None:
+    said = [utterance(number) for number in range(1, 6)]
+    quiet = replace(NORMAL, loudness_db=-34.0)
+    moments = fused(said, tone={5: ANGRY_VOICE}, wording=dict.fromkeys(range(1, 6), NEUTRAL), plain={5: quiet})
+    assert (parts_of(moments[-1]).tone, parts_of(moments[-1]).measures) == (FuseConfig().voice_limit, -0.25)
+
+
 def test_context_is_what_a_chain_of_two_states_expects() -> None:
     """Frustrated with probability p, t seconds later with prior + (p - prior) * 2^(-t / half-life)."""
     config = replace(FuseConfig(), context_weight=1.0)
@@ -306,5 +356,5 @@ def test_no_part_passes_its_limits() -> None:
             frustration = fused([utterance(1)], tone={1: tone}, wording={1: wording})[0].frustration
             assert frustration is not None
             assert frustration.contributions is not None
-            assert -config.calm_limit <= frustration.contributions.tone <= config.tone_limit
+            assert -config.calm_limit <= frustration.contributions.tone <= config.voice_limit
             assert -config.calm_limit <= frustration.contributions.wording <= config.part_limit

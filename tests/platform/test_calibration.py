@@ -152,20 +152,48 @@ def test_a_row_is_the_mean_of_its_moments_by_seconds_at_the_configured_weights(w
 
 
 def test_a_part_at_its_limit_is_no_evidence_on_its_weight(world: World) -> None:
-    factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, wording=-1.0, tone=FUSE.tone_limit))
+    factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, wording=-1.0, tone=FUSE.voice_limit))
     rows = collected().rows
-    assert (rows.parts[0][:2].tolist(), rows.limited[0]) == ([0.0, 0.0], pytest.approx(FUSE.tone_limit - 1.0))
+    assert (rows.parts[0][:2].tolist(), rows.limited[0]) == ([0.0, 0.0], pytest.approx(FUSE.voice_limit - 1.0))
 
 
-@pytest.mark.parametrize(("tone_limit", "most"), [(2.5, 2.5), (9.0, 3.0), (None, 3.0)])
-def test_the_limit_of_tone_is_the_lower_of_both_and_may_be_none_of_its_own(world: World, tone_limit: float | None, most: float) -> None:
+def analysed_with(verdict: Verdict, **limits: float) -> None:
+    """The run that was judged names these limits of the voice and no others."""
+    run = AnalysisRun.objects.get(call=verdict.call_id)
+    run.summary["provenance"]["fuse"].pop("voice_limit")
+    run.summary["provenance"]["fuse"] |= limits
+    run.save(update_fields=["summary"])
+
+
+@pytest.mark.parametrize(("limits", "most"), [({"voice_limit": 2.5}, 2.5), ({"voice_limit": 9.0}, 3.0)])
+def test_the_limit_of_a_voice_is_the_lower_of_both(world: World, limits: dict[str, float], most: float) -> None:
+    for part in ("tone", "measures"):
+        for added in (most, most - 0.1):
+            analysed_with(factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, **{part: added})), **limits)
+    rows = collected().rows
+    assert sorted(rows.parts[:, 0]) == [-0.5, -0.5, 0.0, pytest.approx(most - 0.1)]
+    assert sorted(rows.parts[:, 3]) == [0.0, 0.0, 0.0, pytest.approx(most - 0.1)]
+
+
+@pytest.mark.parametrize(("tone", "measures", "limited"), [(1.8, 0.7, 2.5), (1.6, 0.9, 2.5), (1.8, 0.6, 0.0), (2.5, -0.4, 2.5)])
+def test_tone_and_measures_stand_at_the_voices_limit_where_their_sum_does(
+    world: World, tone: float, measures: float, limited: float
+) -> None:
+    """A voice that is at its limit adds the same at any weight of its two parts; a quiet one is counted by itself."""
+    factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, tone=tone, measures=measures))
+    rows = collected().rows
+    assert rows.limited[0] == pytest.approx(limited)
+    assert rows.limited[0] + rows.parts[0].sum() == pytest.approx(tone + measures + CALM.wording)
+
+
+@pytest.mark.parametrize(("limits", "most"), [({"tone_limit": 2.5}, 2.5), ({"tone_limit": 9.0}, 3.0), ({}, 3.0)])
+def test_analyses_from_before_the_voice_had_a_limit_are_read_by_their_own(world: World, limits: dict[str, float], most: float) -> None:
+    """They limited tone alone, or by nothing of its own, and measures beside it."""
     for added in (most, most - 0.1):
-        verdict = factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, tone=added))
-        run = AnalysisRun.objects.get(call=verdict.call_id)
-        run.summary["provenance"]["fuse"].pop("tone_limit")
-        run.summary["provenance"]["fuse"] |= {} if tone_limit is None else {"tone_limit": tone_limit}
-        run.save(update_fields=["summary"])
-    assert sorted(collected().rows.parts[:, 0]) == [0.0, pytest.approx(most - 0.1)]
+        analysed_with(factories.judged_call(world, "reject", contributions=dataclasses.replace(CALM, tone=added, measures=1.2)), **limits)
+    rows = collected().rows
+    assert sorted(rows.parts[:, 0]) == [0.0, pytest.approx(most - 0.1)]
+    assert rows.parts[:, 3].tolist() == pytest.approx([1.2, 1.2])
 
 
 def test_what_is_another_question_no_sample_or_not_to_be_used_is_no_row(world: World) -> None:
@@ -259,4 +287,4 @@ def test_no_single_voice_gets_higher_from_a_refitted_prior(world: World, small: 
     Calibration.objects.update(prior=prior)
     used = config_calibrated(Config()).fuse
     assert used.prior == prior
-    assert used.prior + used.tone_limit == pytest.approx(FUSE.prior + FUSE.tone_limit)
+    assert used.prior + used.voice_limit == pytest.approx(FUSE.prior + FUSE.voice_limit)

@@ -71,7 +71,7 @@ def test_an_undisturbed_utterance_is_scored_by_both_parts_in_full() -> None:
     parts = moment.frustration.contributions
     assert parts is not None
     assert parts.wording == pytest.approx(np.log(0.7 / 0.3) - np.log(0.2 / 0.8), abs=0.001)
-    assert parts.tone == Config().fuse.tone_limit
+    assert parts.tone == Config().fuse.voice_limit
     assert parts.measures == parts.effort == parts.context == 0.0
 
 
