@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.errors import AnalysisError
-from analysis.loops import could_be_said, repeats
+from analysis.loops import could_be_said, repeats, without_phantoms
 from analysis.values import SAMPLE_RATE, Note, PooledFrames, Span, Transcript, Utterance, Word
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def _utterances(window: Window, heard: WindowTranscript, frame_rate: float, conf
     if _is_invented(window, heard, config):
         return [], len(heard.words)
     kept: list[Utterance] = []
-    for run in _runs(_placed(window, heard.words), config):
+    for run in _runs(_placed(window, without_phantoms(heard.words)), config):
         utterance = _utterance(window.voice, run, heard.frames, frame_rate)
         if utterance.text and utterance.asr_confidence >= config.min_word_confidence:
             kept.append(utterance)
@@ -281,7 +281,7 @@ def _passed_over(window: Window, heard: WindowTranscript, config: TranscribeConf
     """
     if not heard.words or _is_invented(window, heard, config):
         return []
-    spoken = {_piece_at(window, (word.start + word.end) / 2) for word in heard.words}
+    spoken = {_piece_at(window, (word.start + word.end) / 2) for word in without_phantoms(heard.words)}
     silent = [piece.span for piece in window.pieces if piece not in spoken and piece.span.seconds >= config.min_passed_over_s]
     groups = [silent[first : first + PASSED_OVER_TOGETHER] for first in range(0, len(silent), PASSED_OVER_TOGETHER)]
     return [Window(window.voice, window.channel, _pieces(group, config)) for group in groups]

@@ -295,6 +295,60 @@ class TestInventedWords:
         assert run(minutes, [voice((0, 5))], ScriptedTranscriber(confidence=0.1)).language is None
 
 
+SENTENCE = ("Dogs", "are", "sitting", "by", "the", "door.")
+
+
+def spoken_again(sentence: Sequence[str], *starts: float, wps: float = 4.0) -> list[Word]:
+    """The same sentence from each start on, at a pace."""
+    return [word(start + n / wps, start + (n + 0.9) / wps, f" {text}") for start in starts for n, text in enumerate(sentence)]
+
+
+class TestPhantoms:
+    """Copies of a phrase without speech under them, as alignment leaves them where a window holds the same sentence many times."""
+
+    def kept(self, recording: Recording, words: Sequence[Word]) -> tuple[list[str], list[str]]:
+        found = run(recording, [voice((0, 20))], ScriptedTranscriber(hear=lambda window: words))
+        return [item.text for item in found.utterances], [note.message for note in found.notes]
+
+    def test_a_copy_in_no_time_goes_and_is_counted(self, minutes: Recording) -> None:
+        squeezed = [word(2.0, 2.0, f" {text}") for text in SENTENCE]
+        texts, notes = self.kept(minutes, [*spoken_again(SENTENCE, 0.0), *squeezed, *spoken_again(SENTENCE, 2.0)])
+        assert texts == [" ".join(SENTENCE * 2)]
+        assert notes == ["6 words were left out: most likely nobody said them"]
+
+    def test_a_copy_after_the_last_sentence_of_a_call_goes_however_it_is_punctuated(self, minutes: Recording) -> None:
+        squeezed = [word(1.6, 1.6, f" {text}") for text in ("dogs", "are", "sitting", "by", "the", "door!")]
+        texts, _ = self.kept(minutes, [*spoken_again(SENTENCE, 0.0), *squeezed])
+        assert texts == [" ".join(SENTENCE)]
+
+    def test_a_copy_that_begins_amid_the_sentence_leaves_one_whole_sentence(self, minutes: Recording) -> None:
+        """The times that were heard: two words of the first copy and four of the second have speech under them."""
+        said = [(20.56, 21.06), (21.06, 21.34), *[(21.34, 21.34)] * 6, (21.34, 21.56), (21.56, 21.82), (21.82, 22.02), (22.02, 22.24)]
+        words = [word(start - 20, end - 20, f" {text}") for (start, end), text in zip(said, SENTENCE * 2, strict=True)]
+        texts, _ = self.kept(minutes, words)
+        assert texts == [" ".join(SENTENCE)]
+
+    def test_a_sentence_that_is_repeated_at_a_speaker_s_pace_stays(self, minutes: Recording) -> None:
+        for wps in (2.0, 4.0, 8.0):
+            starts = (0.0, len(SENTENCE) / wps, 2 * len(SENTENCE) / wps)
+            assert self.kept(minutes, spoken_again(SENTENCE, *starts, wps=wps)) == ([" ".join(SENTENCE * 3)], [])
+
+    def test_no_no_no_stays_even_where_alignment_gives_it_no_time(self, minutes: Recording) -> None:
+        said = [word(0.5, 0.5, " No.")] * 4 + [word(0.5, 0.9, " No.")] * 2
+        assert self.kept(minutes, said) == (["No. No. No. No. No. No."], [])
+
+    def test_words_in_no_time_that_repeat_nothing_stay(self, minutes: Recording) -> None:
+        said = [*spoken_again(SENTENCE, 0.0), *(word(1.6, 1.6, f" {text}") for text in ("and", "the", "cat", "is", "on", "top."))]
+        assert self.kept(minutes, said) == ([f"{' '.join(SENTENCE)} and the cat is on top."], [])
+
+    def test_a_stretch_that_held_only_a_copy_is_heard_again(self, minutes: Recording) -> None:
+        words = [*spoken_again(SENTENCE, 0.2), *(word(2.25, 2.25, f" {text}") for text in SENTENCE)]
+        again = spoken_again(("Kids", "are", "talking."), 0.3)
+        transcriber = ScriptedTranscriber(hear=lambda window: words if len(window) > 3 * SAMPLE_RATE else again)
+        found = run(minutes, [voice((0, 2), (10, 12))], transcriber).utterances
+        assert [(item.text, item.start) for item in found] == [(" ".join(SENTENCE), 0.2), ("Kids are talking.", pytest.approx(10.3))]
+
+
 class TestLanguage:
     def test_no_voices_give_nothing_and_ask_nothing(self, minutes: Recording) -> None:
         transcriber = ScriptedTranscriber()
