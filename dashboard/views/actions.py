@@ -1,4 +1,4 @@
-"""Buttons that change a call: swap, retry, delete, objection."""
+"""Buttons that change a call: who is who, retry, delete, objection."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ def call_swap(request: HttpRequest, call_id: UUID) -> HttpResponse:
         request,
         lambda: services.call_swap_roles(user=signed_in(request), call_id=call_id),
         "Agent and customer are swapped; the call is analysed again.",
+    )
+    return redirect("call-detail", call_id)
+
+
+@require_POST
+@guarded
+def call_roles_confirm(request: HttpRequest, call_id: UUID) -> HttpResponse:
+    _change(
+        request,
+        lambda: services.call_confirm_roles(user=signed_in(request), call_id=call_id),
+        "The roles are confirmed; the call is analysed again with them.",
+    )
+    return redirect("call-detail", call_id)
+
+
+@require_POST
+@guarded
+def call_customer_set(request: HttpRequest, call_id: UUID, voice: int) -> HttpResponse:
+    _change(
+        request,
+        lambda: services.call_set_customer(user=signed_in(request), call_id=call_id, voice=voice),
+        f"Voice {voice + 1} is the customer; the call is analysed again.",
     )
     return redirect("call-detail", call_id)
 

@@ -12,7 +12,7 @@ from callanalytics.calls import selectors
 from callanalytics.calls.models import CallStatus
 from callanalytics.review.selectors import coaching_notes
 from dashboard import call_page as building
-from dashboard import transcript_parts
+from dashboard import casting, transcript_parts
 from dashboard.doors import guarded, rights, signed_in
 from dashboard.views.media import cleaner_state
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from callanalytics.calls.selectors import CallDetail
+    from dashboard.casting import Casting
     from dashboard.forms import CoachingNoteForm
     from dashboard.transcript_parts import Part
 
@@ -69,8 +70,16 @@ def call_page(request: HttpRequest, call_id: UUID, *, note_form: CoachingNoteFor
     page = building.build(detail, rights(request), notes=coaching_notes(user=user, call_id=call_id))
     parts = _parts(request, detail, page.seconds)
     context = {"call": detail.call, "page": page, "parts": parts, "may_retry": page.may_manage, "note_form": note_form}
+    context["casting"] = _casting(request, detail) if page.may_manage else None
     context["cleaner"] = cleaner_state(user, call_id)
     return render(request, "dashboard/call.html", context, status=status)
+
+
+def _casting(request: HttpRequest, detail: CallDetail) -> Casting:
+    if not casting.is_open(detail.summary):
+        return casting.build(detail.summary, ())
+    first = slice(casting.FIRST_LINES)
+    return casting.build(detail.summary, selectors.utterance_list(user=signed_in(request), call_id=detail.call.id, places=first))
 
 
 def _parts(request: HttpRequest, detail: CallDetail, seconds: float) -> list[Part]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
 from django.utils.formats import date_format
 
+from analysis.steps import roles
+from analysis.values import Moment, Note, Party, Role, RoleSource, Voice
 from callanalytics.calls.models import Call, CallStatus, Flag, FlagStatus
 from callanalytics.privacy.models import Erasure
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
 from callanalytics.review.services import coaching_note_add
+from tests import factories
+from tests.analysis import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +23,11 @@ if TYPE_CHECKING:
     from django.test import Client
 
     from tests.factories import World
+
+
+UNKNOWN = Party.UNKNOWN
+KNOWN = (Party.AGENT, Party.CUSTOMER)
+SAID = ((0, "Sí."), (1, "Hola, llamo por mi factura"), (0, "Buenos días, le atiende Ana"), (1, "Gracias"))
 
 
 @pytest.fixture
@@ -30,6 +40,79 @@ def test_swap_analyses_again_with_the_parties_exchanged(browser: Callable[[str],
     assert "Agent and customer are swapped" in page
     call.refresh_from_db()
     assert (call.voices, call.status) == (["customer", "agent"], CallStatus.QUEUED)
+
+
+def analysed_as(world: World, *parties: Party, notes: tuple[Note, ...] = ()) -> Call:
+    """A call whose analysis took its voices for these parties."""
+    voices = tuple(Voice(voice, voice, ()) for voice in range(len(parties)))
+    named = tuple(Role(voice, party, 0.0 if party is UNKNOWN else 0.9, RoleSource.METADATA) for voice, party in enumerate(parties))
+    moments = tuple(
+        Moment(made.utterance(number, voice, number * 4.0, number * 4.0 + 3.5, text), parties[voice], made.MEASURES)
+        for number, (voice, text) in enumerate(SAID)
+        if voice < len(parties)
+    )
+    bare = dataclasses.replace(made.analysis(moments=moments), voices=voices, roles=named, notes=notes, segments=(), flags=())
+    return factories.done_call(world.billing, bare)
+
+
+def shown(client: Client, call: Call) -> str:
+    return client.get(f"/calls/{call.id}/").content.decode()
+
+
+@pytest.mark.parametrize("parties", [(UNKNOWN, UNKNOWN), (Party.AGENT, UNKNOWN)])
+def test_where_a_voice_is_not_known_the_customer_is_chosen_by_first_words_and_nothing_is_swapped(
+    browser: Callable[[str], Client], world: World, parties: tuple[Party, ...]
+) -> None:
+    call = analysed_as(world, *parties)
+    html = shown(browser("supervisor"), call)
+    assert "Swap agent/customer" not in html
+    assert "The roles are right" not in html
+    assert "Say who the customer is" in html
+    for voice, text in ((0, "Buenos días, le atiende Ana"), (1, "Hola, llamo por mi factura")):
+        assert f"“{text}”" in html
+        assert f"Voice {voice + 1} is the customer" in html
+        assert f"/calls/{call.id}/customer/{voice}/" in html
+    assert 'data-clip="8.00,11.50"' in html
+    page = browser("supervisor").post(f"/calls/{call.id}/customer/1/", follow=True).content.decode()
+    assert "Voice 2 is the customer; the call is analysed again." in page
+    call.refresh_from_db()
+    assert (call.voices, call.status) == (["agent", "customer"], CallStatus.QUEUED)
+
+
+def test_a_voice_that_says_nothing_can_still_be_chosen(browser: Callable[[str], Client], world: World) -> None:
+    call = analysed_as(world, UNKNOWN, UNKNOWN)
+    call.utterances.filter(voice=1).delete()
+    html = shown(browser("supervisor"), call)
+    assert "Voice 2 is the customer" in html
+    assert "Play what Voice 2 says" not in html
+
+
+def test_roles_can_be_confirmed_beside_the_swap_only_where_the_dialogue_contradicts_them(
+    browser: Callable[[str], Client], world: World
+) -> None:
+    plain, doubted = (analysed_as(world, *KNOWN, notes=notes) for notes in ((), (roles.CONTRADICTED,)))
+    assert "The roles are right" not in shown(browser("supervisor"), plain)
+    html = shown(browser("supervisor"), doubted)
+    assert "The roles are right" in html
+    assert "Swap agent/customer" in html
+    assert "contradicts the channel map" in html
+    page = browser("supervisor").post(f"/calls/{doubted.id}/roles/confirm/", follow=True).content.decode()
+    assert "The roles are confirmed; the call is analysed again with them." in page
+    doubted.refresh_from_db()
+    assert (doubted.voices, doubted.status) == (["agent", "customer"], CallStatus.QUEUED)
+
+
+def test_of_three_voices_nothing_about_roles_is_offered(browser: Callable[[str], Client], world: World) -> None:
+    html = shown(browser("supervisor"), analysed_as(world, UNKNOWN, UNKNOWN, UNKNOWN))
+    assert "Voice 3" in html
+    for offer in ("Swap agent/customer", "Say who the customer is", "The roles are right", "is the customer"):
+        assert offer not in html
+
+
+def test_who_may_not_correct_roles_is_offered_nothing(browser: Callable[[str], Client], world: World) -> None:
+    html = shown(browser("reviewer"), analysed_as(world, UNKNOWN, UNKNOWN))
+    assert "Say who the customer is" not in html
+    assert "is the customer" not in html
 
 
 def test_what_cannot_be_swapped_now_is_told(browser: Callable[[str], Client], call: Call) -> None:
