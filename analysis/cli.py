@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from analysis.ports import Engines
 
 SCORING_MODES = [mode.value for mode in ScoringMode]
+ACCEPTING = configuration.Config(tone=configuration.ToneConfig(accept_noncommercial=True))
+"""Who runs the command on a recording of theirs is told of the terms, and may refuse them; a server has to accept them first."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,17 +55,17 @@ class _Run:
 
 
 def _tell_licence(run: _Run) -> None:
+    """Say whether tone is scored, where its weights exclude commercial use and it would be otherwise."""
     tone = run.engines.tone
-    if (
-        tone is not None
-        and run.config.tone.accept_noncommercial
-        and not tone.commercial_use
-        and run.options.scoring.mode is ScoringMode.FULL
-    ):
+    if tone is None or tone.commercial_use or run.options.scoring.mode is not ScoringMode.FULL:
+        return
+    if run.config.tone.accept_noncommercial:
         sys.stderr.write(
             f"Tone is scored with weights under {tone.licence}, which exclude commercial use; "
             "--no-accept-noncommercial-weights leaves tone out.\n"
         )
+    else:
+        sys.stderr.write(f"Tone is left out: its weights are under {tone.licence}; --accept-noncommercial-weights scores it.\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--accept-noncommercial-weights",
         action=argparse.BooleanOptionalAction,
-        help="whether tone may be scored with weights that exclude commercial use (docs/models/tone.md); yes without --config",
+        help="whether tone may be scored with weights that exclude commercial use (docs/models/tone.md); yes unless --config says no",
     )
     return parser
 
@@ -98,12 +100,12 @@ def _refuse_outputs(given: argparse.Namespace) -> None:
 
 
 def _config(given: argparse.Namespace) -> Config:
-    config = configuration.load(given.config) if given.config else configuration.Config()
+    config = configuration.load(given.config, over=ACCEPTING) if given.config else ACCEPTING
     if given.asr:
         config = dataclasses.replace(config, transcribe=dataclasses.replace(config.transcribe, weights=given.asr))
     accepted = given.accept_noncommercial_weights
     if accepted is None:
-        accepted = config.tone.accept_noncommercial if given.config else True
+        return config
     return dataclasses.replace(config, tone=dataclasses.replace(config.tone, accept_noncommercial=accepted))
 
 

@@ -331,8 +331,8 @@ def digest(content: Any) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def load(path: Path) -> Config:
-    """Read a TOML file over the defaults.
+def load(path: Path, over: Config = Config()) -> Config:
+    """Read a TOML file over the defaults, or over what else stands where the file is silent.
 
     Raises AnalysisError on a broken file, an unknown section or key, a wrong type, and a number out of `LIMITS`.
     """
@@ -340,7 +340,7 @@ def load(path: Path) -> Config:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise AnalysisError(f"{path}: not a readable TOML configuration ({error})", permanent=True) from error
-    config: Config = _replaced(Config(), sections, str(path))
+    config: Config = _replaced(over, sections, str(path))
     return config
 
 

@@ -143,3 +143,36 @@ def test_an_unknown_language_is_refused_before_the_recording_is_read(tmp_path: P
 def test_terms_of_the_tone_weights_are_told_where_they_score(arguments: list[str], told: bool, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["absent.wav", *arguments])
     assert ("which exclude commercial use" in capsys.readouterr().err) == told
+
+
+LEFT_OUT = "Tone is left out: its weights are under"
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "scored"),
+    [
+        ("[fuse]\ntone_weight = 0.5\n", [], True),
+        ("[tone]\nmin_snr_db = 6.0\n", [], True),
+        ("[tone]\naccept_noncommercial = true\n", [], True),
+        ("[tone]\naccept_noncommercial = false\n", [], False),
+        ("[tone]\naccept_noncommercial = false\n", ["--accept-noncommercial-weights"], True),
+        ("[fuse]\ntone_weight = 0.5\n", ["--no-accept-noncommercial-weights"], False),
+    ],
+)
+def test_a_configuration_switches_tone_off_only_where_it_says_so_and_either_is_told(
+    content: str, arguments: list[str], scored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, used = tmp_path / "site.toml", []
+    file.write_text(content)
+    build = registry.build
+    monkeypatch.setattr(registry, "build", lambda given: used.append(given) or build(given))
+    cli.main(["absent.wav", "--config", str(file), *arguments])
+    told = capsys.readouterr().err
+    assert [config.tone.accept_noncommercial for config in used] == [scored]
+    assert ("which exclude commercial use" in told) == scored
+    assert (LEFT_OUT in told) == (not scored)
+
+
+def test_without_a_licence_to_refuse_nothing_is_said_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["absent.wav", "--scoring", "words", "--no-accept-noncommercial-weights"])
+    assert LEFT_OUT not in capsys.readouterr().err

@@ -135,8 +135,9 @@ def test_an_export_is_the_fusion_in_use_for_the_library_alone(
     small_desk(world)
     recalibrate()
     recalibrate("--export", str(tmp_path / "fuse.toml"))
-    loaded = configuration.load(tmp_path / "fuse.toml")
+    loaded = configuration.load(tmp_path / "fuse.toml", over=used)
     assert loaded == config_calibrated(used)
+    assert "accept_noncommercial" not in (tmp_path / "fuse.toml").read_text(), "the reader says it, not the shell that exports"
     assert loaded.fuse.calibration == str(calibration_active())
     with pytest.raises(CommandError, match="cannot be written"):
         recalibrate("--export", str(tmp_path / "absent" / "fuse.toml"))

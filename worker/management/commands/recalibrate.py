@@ -70,9 +70,8 @@ class Command(BaseCommand):
             self.stdout.write("Nothing was changed; --force stores it all the same.")
 
     def _export(self, file: Path, config: Config) -> None:
-        """The fusion, and whether tone may be scored: a file without that would leave it out."""
-        accepted = f"[tone]\naccept_noncommercial = {str(config.tone.accept_noncommercial).lower()}\n"
-        lines = [accepted, "[fuse]", *(f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(config.fuse).items())]
+        """The fusion alone. Whether tone may be scored is the reader's to say: this shell knows only its own environment."""
+        lines = ["[fuse]", *(f"{name} = {_toml(value)}" for name, value in dataclasses.asdict(config.fuse).items())]
         try:
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         except OSError as error:
