@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _options(given)
         run = _Run(registry.build(config), config, options)
     except AnalysisError as error:
-        parser.error(error.message)
+        parser.exit(2, f"{parser.prog}: error: {error.message}\n")
     _tell_licence(run)
     failed = [name for name in given.files if not _done(name, given, run)]
     return int(bool(failed))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import json
-import math
 import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,25 +17,99 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+DAY_S = 86_400.0
+SHARE = (0.0, 1.0)
+"""Of shares, probabilities, correlations and similarities."""
+WEIGHT, LOG_ODDS, COUNT = (0.0, 10.0), (0.0, 20.0), (1, 1_000)
+
 LIMITS: Mapping[str, tuple[float, float]] = {
-    "batch": (1, 256),
-    "anger_prior": (0.0, 0.99),
-    "beam": (1, 20),
+    "max_s": (1.0, DAY_S),
+    "short_s": (0.0, 3600.0),
+    "short_share": SHARE,
+    "threshold": SHARE,
+    "release": SHARE,
+    "min_speech_s": (0.0, 30.0),
+    "min_silence_s": (0.0, 30.0),
+    "pad_s": (0.0, 10.0),
+    "bleed_db": (0.0, 120.0),
+    "bleed_correlation": SHARE,
+    "bleed_delay_s": (0.0, 10.0),
     "window_s": (0.4, 30.0),
     "hop_s": (0.05, 30.0),
-    "utterance_max_s": (1.0, 30.0),
     "max_windows": (10, 10_000),
+    "identical_correlation": SHARE,
+    "same_voice_similarity": SHARE,
+    "third_voice_similarity": SHARE,
+    "third_voice_fit": SHARE,
     "min_windows": (4, 10_000),
-    "baseline_prior_s": (0.1, math.inf),
-    "effort_half_life_s": (0.1, math.inf),
-    "context_half_life_s": (0.1, math.inf),
+    "min_voice_s": (0.0, DAY_S),
+    "threads": (0, 1_024),
+    "batch": (1, 256),
+    "beam": (1, 20),
+    "join_gap_s": (0.0, 10.0),
+    "utterance_gap_s": (0.0, 30.0),
+    "utterance_max_s": (1.0, 30.0),
+    "min_word_confidence": SHARE,
+    "min_passed_over_s": (0.0, 30.0),
+    "max_no_speech": SHARE,
+    "min_no_speech_confidence": SHARE,
+    "max_compression": (0.0, 1_000.0),
+    "min_repeating_wps": (0.0, 100.0),
+    "max_repeating_wps": (0.0, 100.0),
+    "min_repeating_confidence": SHARE,
+    "min_confidence": SHARE,
+    "baseline_prior_s": (0.1, DAY_S),
+    "baseline_max_frustration": SHARE,
+    "long_silence_s": (0.1, DAY_S),
+    "min_snr_db": (-120.0, 120.0),
+    "max_overlap_share": SHARE,
+    "min_loudness_db": (-120.0, 0.0),
+    "anger_prior": (0.0, 0.99),
+    "lowest": (-100_000.0, 100_000.0),
+    "highest": (-100_000.0, 100_000.0),
+    "arousal_weight": (-100.0, 100.0),
+    "dominance_weight": (-100.0, 100.0),
+    "valence_weight": (-100.0, 100.0),
+    "arousal_centre": SHARE,
+    "dominance_centre": SHARE,
+    "valence_centre": SHARE,
+    "frustration": (-10.0, 10.0),
+    "sentiment": (-10.0, 10.0),
     "frustration_prior": (0.001, 0.999),
     "prior": (-9.0, 9.0),
+    "tone_weight": WEIGHT,
+    "voice_limit": LOG_ODDS,
+    "wording_weight": WEIGHT,
+    "effort_weight": WEIGHT,
+    "effort_half_life_s": (0.1, DAY_S),
+    "measures_weight": WEIGHT,
+    "context_weight": WEIGHT,
+    "context_half_life_s": (0.1, DAY_S),
+    "part_limit": LOG_ODDS,
+    "calm_limit": LOG_ODDS,
+    "min_asr_confidence": SHARE,
+    "min_reliability": SHARE,
+    "rise": SHARE,
+    "hold": SHARE,
+    "max_gap_s": (0.0, DAY_S),
+    "min_utterances": COUNT,
+    "min_peak": SHARE,
+    "high_peak": SHARE,
+    "clip_margin_s": (0.0, 600.0),
+    "effort_signs": COUNT,
 }
-"""Least and most of what a run divides or steps by, and of Whisper's window, by key; every other number only has to be one."""
+"""Least and most of every number, by key, which stands for the same in each section that has it; of a section of numbers, of each in it."""
 
-_IN_TOML: Mapping[type, str] = {tuple: "a list of strings", dict: "a section of numbers"}
-"""What a type is called in the file; the others have the name that Python gives them."""
+_IN_WORDS: Mapping[type, str] = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "text",
+    tuple: "a list of texts",
+    list: "a list",
+    dict: "a section of numbers",
+}
+"""What a value of a type is called in the file, for someone who knows no Python."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,21 +422,28 @@ def _replaced(base: Any, values: dict[str, Any], where: str) -> Any:
     known = {item.name: getattr(base, item.name) for item in dataclasses.fields(base)}
     for key, value in values.items():
         if key not in known:
-            raise AnalysisError(f"{where}: unknown key {key!r}; known are {', '.join(known)}", permanent=True)
+            raise AnalysisError(f"{where}: unknown key {key!r}; {_meant(key, list(known))}", permanent=True)
         if dataclasses.is_dataclass(known[key]):
             if not isinstance(value, dict):
                 raise AnalysisError(f"{where}: {key} must be a section", permanent=True)
             known[key] = _replaced(known[key], value, f"{where} [{key}]")
         else:
-            known[key] = _limited(key, _typed(known[key], value, f"{where}: {key}"), where)
+            known[key] = _limited(key, _typed(known[key], value, f"{where}: {key}"), f"{where}: {key}")
     return type(base)(**known)
 
 
+def _meant(key: str, known: list[str]) -> str:
+    nearest = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
+
+
 def _limited(key: str, value: Any, where: str) -> Any:
-    least, most = LIMITS.get(key, (-math.inf, math.inf))
-    if isinstance(value, float | int) and not (math.isfinite(value) and least <= value <= most):
-        between = f"a number from {least:g} to {most:g}" if key in LIMITS else "a finite number"
-        raise AnalysisError(f"{where}: {key} must be {between}, not {value}", permanent=True)
+    if isinstance(value, dict):
+        return {label: _limited(key, weight, f"{where}.{label}") for label, weight in value.items()}
+    if type(value) in (int, float):
+        least, most = LIMITS[key]
+        if not least <= value <= most:
+            raise AnalysisError(f"{where} must be a number from {least:g} to {most:g}, not {value:g}", permanent=True)
     return value
 
 
@@ -374,8 +455,15 @@ def _typed(default: Any, value: Any, where: str) -> Any:
     if expected is float and type(value) is int:
         return float(value)
     if expected is dict and type(value) is dict:
-        return {key: _limited(key, _typed(1.0, weight, f"{where}.{key}"), where) for key, weight in value.items()}
+        return {key: _typed(1.0, weight, f"{where}.{key}") for key, weight in value.items()}
     if type(value) is not expected:
-        given = "other items" if type(value) is list else type(value).__name__
-        raise AnalysisError(f"{where} must be {_IN_TOML.get(expected, expected.__name__)}, not {given}", permanent=True)
+        raise AnalysisError(f"{where} must be {_IN_WORDS[expected]}, not {_given(value, expected)}", permanent=True)
     return value
+
+
+def _given(value: Any, expected: type) -> str:
+    if type(value) is list and expected is tuple:
+        return "a list of other things"
+    if type(value) is float and expected is int:
+        return str(value)
+    return {int: "a number", dict: "a section"}.get(type(value), _IN_WORDS.get(type(value), "a date or time"))

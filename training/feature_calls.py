@@ -1,7 +1,7 @@
 """What the fusion makes of tone alone, on calls put together from held-out speakers' features. A simulation without any words.
 
-Tone's weight, the voice's limit and the weight of context are chosen here on EmoDB and nEMO; RAVDESS is left for the composite calls that go through
-the whole pipeline (training.composites).
+Tone's weight, the voice's limit and the weight of context are chosen here on EmoDB and nEMO; RAVDESS is left for the composite calls that
+go through the whole pipeline (training.composites).
 """
 
 from __future__ import annotations

@@ -65,27 +65,45 @@ def test_html_writes_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert f"The report is in {page}" in told
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["a.wav", "b.wav", "--html", "report.html"],
-        ["a.wav", "--html", "a.wav"],
-        ["a.wav", "--listen", "./a.wav"],
-        ["a.wav", "--html", "/no/such/folder/report.html"],
-        ["a.wav", "--listen", "/"],
-        ["a.wav", "--channels", "agent,boss"],
-        ["a.wav", "--scoring", "most"],
-        ["a.wav", "--config", "absent.toml"],
-        ["a.wav", "--asr", "minilm"],
-        ["a.wav", "--asr", "ge2e"],
-    ],
-)
-def test_a_wrong_command_is_refused_before_any_work(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("arguments", [[], ["a.wav", "--scoring", "most"]])
+def test_a_command_that_cannot_be_read_is_told_its_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)
     assert stopped.value.code == 2
-    assert "usage:" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("usage:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.wav", "b.wav", "--html", "report.html"], "--html takes one recording at a time"),
+        (["a.wav", "--html", "a.wav"], "--html a.wav: that is the recording itself"),
+        (["a.wav", "--listen", "./a.wav"], "--listen a.wav: that is the recording itself"),
+        (["a.wav", "--html", "/no/such/folder/report.html"], "--html /no/such/folder/report.html: name a file in a folder that exists"),
+        (["a.wav", "--listen", "/"], "--listen /: name a file in a folder that exists"),
+        (["a.wav", "--channels", "agent,boss"], "--channels takes agent, customer or unknown"),
+        (["a.wav", "--config", "absent.toml"], "absent.toml: not a readable TOML configuration"),
+        (["a.wav", "--asr", "minilm"], "minilm"),
+        (["a.wav", "--asr", "ge2e"], "ge2e"),
+    ],
+)
+def test_a_wrong_command_is_refused_in_one_line_before_any_work(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("python -m analysis: error: ")
+    assert said in line
+
+
+def test_a_wrong_configuration_is_told_by_file_key_and_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text("[fuse]\npart_limit = -3\n")
+    with pytest.raises(SystemExit):
+        cli.main([str(CALM), "--config", str(file)])
+    assert capsys.readouterr().err == f"python -m analysis: error: {file} [fuse]: part_limit must be a number from 0 to 20, not -3\n"
 
 
 @pytest.mark.parametrize("option", ["--html", "--listen"])

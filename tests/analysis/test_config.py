@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -41,33 +42,72 @@ def test_names_that_default_to_none_take_a_string(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[segments]\nraise = 0.7\n", "unknown key 'raise'"),
-        ("[nothing]\n", "unknown key 'nothing'"),
-        ("segments = 3\n", "must be a section"),
-        ("[segments]\nrise = 'high'\n", "rise must be float, not str"),
-        ("[tone]\naccept_noncommercial = 1\n", "must be bool, not int"),
-        ("[engines]\ndecoders = 'pyav'\n", "decoders must be a list of strings, not str"),
-        ("[dimensional]\noutputs = [1, 2]\n", "outputs must be a list of strings, not other items"),
-        ("[text_classification]\nfrustration = 0.8\n", "frustration must be a section of numbers, not float"),
-        ("[text_classification]\nfrustration = { angry = 'yes' }\n", "frustration.angry must be float, not str"),
-        ("[transcribe]\nbatch = true\n", "must be int, not bool"),
+        ("[segments]\nraise = 0.7\n", "[segments]: unknown key 'raise'; did you mean 'rise'?"),
+        ("[fuse]\ntone_wieght = 1\n", "[fuse]: unknown key 'tone_wieght'; did you mean 'tone_weight'?"),
+        ("[segment]\nrise = 0.7\n", ": unknown key 'segment'; did you mean 'segments'?"),
+        ("[nothing]\n", ": unknown key 'nothing'; known are engines, decode, speech"),
+        ("segments = 3\n", ": segments must be a section"),
+        ("[segments]\nrise = 'high'\n", "[segments]: rise must be a number, not text"),
+        ("[segments]\nrise = [0.7]\n", "[segments]: rise must be a number, not a list"),
+        ("[segments]\nrise = 1979-05-27\n", "[segments]: rise must be a number, not a date or time"),
+        ("[segments.rise]\nmost = 0.7\n", "[segments]: rise must be a number, not a section"),
+        ("[tone]\naccept_noncommercial = 1\n", "must be true or false, not a number"),
+        ("[transcribe]\nlanguage = 3\n", "language must be text, not a number"),
+        ("[engines]\ndecoders = 'pyav'\n", "decoders must be a list of texts, not text"),
+        ("[dimensional]\noutputs = [1, 2]\n", "outputs must be a list of texts, not a list of other things"),
+        ("[text_classification]\nfrustration = 0.8\n", "frustration must be a section of numbers, not a number"),
+        ("[text_classification]\nfrustration = { angry = 'yes' }\n", "frustration.angry must be a number, not text"),
+        ("[text_classification]\nsentiment = { prior = -11 }\n", "sentiment.prior must be a number from -10 to 10, not -11"),
+        ("[transcribe]\nbatch = true\n", "must be a whole number, not true or false"),
+        ("[transcribe]\nbatch = 1.5\n", "must be a whole number, not 1.5"),
         ("[transcribe]\nbatch = 0\n", "batch must be a number from 1 to 256, not 0"),
         ("[transcribe]\nwindow_s = 45\n", "window_s must be a number from 0.4 to 30, not 45"),
         ("[voices]\nhop_s = 0\n", "hop_s must be a number from 0.05 to 30"),
-        ("[segments]\nrise = nan\n", "rise must be a finite number, not nan"),
-        ("[transcribe\n", "not a readable TOML"),
+        ("[voices]\nmax_windows = 100_000\n", "max_windows must be a number from 10 to 10000, not 100000"),
+        ("[measures]\nbaseline_prior_s = inf\n", "baseline_prior_s must be a number from 0.1 to 86400, not inf"),
+        ("[segments]\nrise = nan\n", "rise must be a number from 0 to 1, not nan"),
+        ("[fuse]\npart_limit = -3\n", "[fuse]: part_limit must be a number from 0 to 20, not -3"),
+        ("[fuse]\ntone_weight = -5\n", "[fuse]: tone_weight must be a number from 0 to 10, not -5"),
+        ("[transcribe\n", ": not a readable TOML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_reason(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(AnalysisError, match=said) as caught:
+    with pytest.raises(AnalysisError, match=re.escape(said)) as caught:
         _load(tmp_path, text)
     assert caught.value.permanent
+    assert caught.value.message.startswith(str(tmp_path / "callanalytics.toml"))
+
+
+NUMBERS = [
+    (section, key, value) for section, keys in asdict(Config()).items() for key, value in keys.items() if type(value) in (int, float, dict)
+]
+NUMBERS = [(section, key, value) for section, key, value in NUMBERS if key != "labels"]
+
+
+@pytest.mark.parametrize(("section", "key", "default"), NUMBERS)
+def test_every_number_is_refused_beyond_its_limits_and_taken_at_them(tmp_path: Path, section: str, key: str, default: float) -> None:
+    whole = type(default) is int
+
+    def written(value: float) -> str:
+        number = int(value) if whole else value
+        return f"[{section}]\n{key} = " + (f"{{ some = {number} }}" if isinstance(default, dict) else f"{number}")
+
+    least, most = LIMITS[key]
+    for taken in (least, most):
+        _load(tmp_path, written(taken))
+    for beyond in (least - 1, most + 1):
+        with pytest.raises(AnalysisError, match=rf"\[{section}\]: {key}(\.some)? must be a number from"):
+            _load(tmp_path, written(beyond))
 
 
 def test_limits_are_of_keys_that_exist_and_hold_the_defaults() -> None:
-    defaults = [(key, value) for section in asdict(Config()).values() for key, value in section.items() if key in LIMITS]
-    assert {key for key, _ in defaults} == set(LIMITS)
-    assert all(LIMITS[key][0] <= value <= LIMITS[key][1] for key, value in defaults)
+    assert {key for _, key, _ in NUMBERS} == set(LIMITS)
+    assert all(LIMITS[key][0] <= value <= LIMITS[key][1] for _, key, value in NUMBERS if not isinstance(value, dict))
+
+
+def test_no_weight_limit_or_half_life_of_the_score_may_be_negative() -> None:
+    signed = {key for section, key, _ in NUMBERS if section == "fuse" and LIMITS[key][0] < 0}
+    assert signed == {"prior"}
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

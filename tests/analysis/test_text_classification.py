@@ -170,5 +170,5 @@ def test_an_encoder_without_a_trained_classifier_is_refused(tmp_path: Path) -> N
 def test_a_weight_that_is_no_number_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('[text_classification]\nfrustration = { negative = "much" }\n')
-    with pytest.raises(AnalysisError, match=r"frustration\.negative must be float, not str"):
+    with pytest.raises(AnalysisError, match=r"frustration\.negative must be a number, not text"):
         configuration.load(file)
