@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis import words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from analysis.document import Document
 
@@ -50,8 +50,8 @@ def render(document: Document) -> str:
     environment = Environment(
         loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(clock=words.timecode, percent=percent, signed=signed, plain=words.plain, sentence=sentence)
-    environment.filters.update(bar=_contribution_width, parts=_scored_parts, disagreement=words.disagreement)
+    environment.filters.update(clock=words.timecode, percent=percent, signed=signed, plain=words.plain, sentence=words.sentence)
+    environment.filters.update(bar=_contribution_width, parts=_scored_parts, apart=_apart, measured=words.measured)
     return environment.get_template("report.html").render(
         call=document,
         name=PurePath(document["file"]).name,
@@ -59,6 +59,10 @@ def render(document: Document) -> str:
         width=WIDTH,
         lane_height=LANE_HEIGHT,
         curve_height=CURVE_HEIGHT,
+        scored_by=words.scored_by(document["scoring"]["mode"], _tone_withheld(document)),
+        tone_reasons={item["id"]: item["tone_abstained"] for item in document["utterances"] if item["tone_abstained"]},
+        talk_share=_by_party(document, {party: percent(share) for party, share in document["measures"]["talk_share"].items()}),
+        interruptions=_by_party(document, document["measures"]["interruptions"]),
         flagged=frozenset(number for segment in document["segments"] for number in segment["utterances"]),
         flags=[(flag, _peak(flag)) for flag in sorted(document["flags"], key=lambda flag: (flag["severity"] != "high", flag["start"]))],
     )
@@ -74,19 +78,33 @@ def signed(value: float, digits: int = 1) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
-def sentence(text: str) -> str:
-    """With a capital at its start and a stop at its end."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
 def _scored_parts(item: Document) -> str:
     """What words and voice say of a customer's utterance on their own: `words 91 %, angry voice 3 %, words harder than the voice`."""
     parts = [f"words {percent(item['wording']['frustration'])}"] if item["wording"] else []
     if item["tone"]:
         parts.append(f"angry voice {percent(item['tone']['anger'])}")
-    elif item["tone_abstained"] != item["frustration"]["abstained"]:
-        parts.append(f"voice not scored: {words.plain(item['tone_abstained'], 'abstained')}")
-    return ", ".join(filter(None, (*parts, words.disagreement(item["disagreement"]))))
+    elif words.tone_reason_is_own(item["tone_abstained"], item["frustration"]["abstained"]):
+        parts.append(f"voice not scored: {words.plain(item['tone_abstained'], 'tone_abstained')}")
+    return ", ".join(filter(None, (*parts, words.disagreement(item["disagreement"], item["frustration"]["probability"]))))
+
+
+def _apart(quote: Document, document: Document) -> str:
+    """Where voice and words disagree in a quote: in words, and with both numbers."""
+    said = words.disagreement(quote["disagreement"], quote["probability"])
+    item = next((item for item in document["utterances"] if item["id"] == quote["utterance"]), None)
+    if not said or item is None or not item["wording"] or not item["tone"]:
+        return said
+    return f"{said} (words {percent(item['wording']['frustration'])}, angry voice {percent(item['tone']['anger'])})"
+
+
+def _tone_withheld(document: Document) -> str:
+    return words.tone_withheld(item["tone_abstained"] for item in document["utterances"] if item["party"] == "customer")
+
+
+def _by_party(document: Document, values: Mapping[str, object]) -> dict[str, str]:
+    """What each party's number reads as; where a voice is of nobody known, a party without a voice may be that one."""
+    known = {entry["party"] for entry in document["parties"]}
+    return {party: str(value) if party in known or "unknown" not in known else "not known" for party, value in values.items()}
 
 
 def _contribution_width(value: float) -> int:

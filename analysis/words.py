@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ABSTAINED = {
     "too_short": "too little speech",
@@ -23,8 +24,18 @@ ABSTAINED = {
     "no_evidence": "not enough evidence",
 }
 
+TONE_ABSTAINED = {
+    **ABSTAINED,
+    "scoring_off": "tone is off for this call",
+    "no_evidence": "the tone model was not sure enough",
+}
+"""Why tone alone gave no answer: frustration may still be scored by the words."""
+
 NOTABLE_DISAGREEMENT = 0.35
 """Voice and words this far apart are worth showing; smaller differences are within the two models' own error."""
+
+NOTABLE_FRUSTRATION = 0.3
+"""An estimate below it matters little, whatever voice and words say on their own."""
 
 RULES = {"high_frustration": "High frustration", "high_effort": "High customer effort"}
 
@@ -38,9 +49,9 @@ THRESHOLDS = {
 
 EFFORT = {
     "repeat": "Repeats themselves",
-    "told_before": "“I already told you”",
-    "hold": "Put on hold",
-    "transfer": "Transferred",
+    "told_before": "Says they have said or done this before",
+    "hold": "Asked to wait, or on hold",
+    "transfer": "Handed on, or about to be",
     "asks_for_human": "Asks for a human or a manager",
     "long_silence": "Long silence",
 }
@@ -88,6 +99,7 @@ ROLE_SOURCES = {
 
 TABLES: Mapping[str, Mapping[str, str]] = {
     "abstained": ABSTAINED,
+    "tone_abstained": TONE_ABSTAINED,
     "rule": RULES,
     "threshold": THRESHOLDS,
     "effort": EFFORT,
@@ -105,11 +117,45 @@ def plain(code: str, table: str, tables: Mapping[str, Mapping[str, str]] = TABLE
     return tables[table].get(code) or code.replace("_", " ")
 
 
-def disagreement(value: float | None) -> str:
-    """What a moment's disagreement says where it is notable; empty where voice and words agree, or one of them is not scored."""
-    if value is None or abs(value) < NOTABLE_DISAGREEMENT:
+def sentence(text: str) -> str:
+    """With a capital at its start and a stop at its end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def tone_withheld(reasons: Iterable[str | None]) -> str:
+    """Why tone gave no answer in a whole call, most frequent reason first; empty where it gave one, or was asked for none.
+
+    `reasons` holds an entry for each of the customer's utterances: a code, or nothing where its tone is scored.
+    """
+    found = Counter(reasons)
+    if not found or None in found or "" in found:
+        return ""
+    return ", ".join(dict.fromkeys(plain(str(code), "tone_abstained") for code, _ in found.most_common()))
+
+
+def tone_reason_is_own(tone: str | None, score: str | None) -> bool:
+    """Whether why tone gave no answer says something that why the score is withheld does not: `no_evidence` of each is another matter."""
+    return bool(tone) and (tone != score or tone == "no_evidence")
+
+
+def scored_by(mode: str, withheld: str) -> str:
+    """What a call was scored by: `Voice and words`, or `Words; tone not scored: …` where tone was to be scored and gave no answer."""
+    return f"Words; tone not scored: {withheld}" if mode == "full" and withheld else plain(mode, "scoring")
+
+
+def disagreement(value: float | None, probability: float | None) -> str:
+    """What a moment's disagreement says where it is notable and frustration is likely enough to matter; else empty."""
+    if value is None or abs(value) < NOTABLE_DISAGREEMENT or probability is None or probability < NOTABLE_FRUSTRATION:
         return ""
     return "voice angrier than the words" if value > 0 else "words harder than the voice"
+
+
+def measured(seconds: float) -> str:
+    """A measured time, short ones to a tenth: `none`, `0.7 s`, `12 min 5 s`."""
+    if seconds < 0.05:
+        return "none"
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes} min {second} s" if minutes else f"{seconds:.1f} s"
 
 
 def timecode(seconds: float | None) -> str:

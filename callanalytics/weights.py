@@ -19,6 +19,8 @@ class Head:
     name: str
     license: str
     commercial_use: bool
+    data: tuple[str, ...]
+    """The corpora that it was trained on, each with its terms."""
 
 
 def folder() -> Path:
@@ -61,4 +63,4 @@ def denoiser_installed() -> bool:
 
 def _head(file: Path) -> Head:
     card = json.loads(file.read_text())
-    return Head(file.stem, str(card.get("license", "unknown")), bool(card.get("commercial_use", False)))
+    return Head(file.stem, str(card.get("license", "unknown")), bool(card.get("commercial_use", False)), tuple(card.get("data", ())))

@@ -6,15 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis import words
 from callanalytics.calls import scoring
 from callanalytics.calls.models import Flag, FlagStatus
 from dashboard import charts, presenting
-from dashboard.words import NOTICE, plain, spoken_duration, timecode
+from dashboard.words import NOTICE, plain, timecode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from callanalytics.calls.models import AnalysisRun, Call
+    from callanalytics.calls.models import AnalysisRun
     from callanalytics.calls.selectors import CallDetail, Outlined
     from callanalytics.people.selectors import Access
     from callanalytics.review.models import CoachingNote
@@ -45,6 +46,8 @@ class CallPage:
     effort: tuple[Sign, ...]
     lanes: tuple[Lane, ...]
     chart: charts.Figure | None
+    tone_withheld: str
+    """Why the chart has no tone; empty where it has one."""
     chart_summary: str
     chart_every_s: int
     """One point of the chart for so many seconds; 0 where it has them all."""
@@ -53,7 +56,6 @@ class CallPage:
     notes: tuple[str, ...]
     notes_to_agent: tuple[CoachingNote, ...]
     facts: Rows
-    engines: Rows
     provenance: Rows
     player: dict[str, Any]
 
@@ -64,6 +66,7 @@ def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) 
     seconds = call.seconds or max((row.end for row in detail.outline), default=0.0)
     lanes = _lanes(detail.outline, document)
     supervises = access.can_supervise(call.team_id)
+    said = {row.number: row for row in detail.outline}
     return CallPage(
         run=detail.run,
         sees_emotion=detail.emotion,
@@ -71,17 +74,20 @@ def build(detail: CallDetail, access: Access, *, notes: Iterable[CoachingNote]) 
         may_manage=supervises,
         may_coach=supervises,
         seconds=seconds,
-        cards=tuple(presenting.card(flag, list(flag.verdicts.all())) for flag in _ordered(detail.flags)),
+        cards=tuple(
+            presenting.card(flag, list(flag.verdicts.all()), said=said if detail.run and flag.run_id == detail.run.id else {})
+            for flag in _ordered(detail.flags)
+        ),
         effort=tuple(presenting.sign({"kind": row.kind, "at": row.at, "quote": row.quote}) for row in detail.effort),
         lanes=lanes,
         chart=_chart(detail, seconds, shaded),
+        tone_withheld=_tone_withheld(detail),
         chart_summary=_chart_summary(detail, shaded),
         chart_every_s=charts.every_s(sum(1 for row in detail.outline if row.party == "customer"), seconds=seconds),
         no_flags=_no_flags(detail),
-        notes=tuple(entry["message"] for entry in document.get("notes", [])),
+        notes=tuple(words.sentence(entry["message"]) for entry in document.get("notes", [])),
         notes_to_agent=tuple(notes),
         facts=_facts(detail, document),
-        engines=_engines(detail.run),
         provenance=_provenance(detail.run, document),
         player={
             "seconds": seconds,
@@ -116,6 +122,10 @@ def _chart(detail: CallDetail, seconds: float, shaded: Sequence[tuple[float, flo
     return charts.frustration_over_time(points, seconds=seconds, flagged=shaded, threshold=_level(detail.flags))
 
 
+def _tone_withheld(detail: CallDetail) -> str:
+    return words.tone_withheld(row.tone_abstained for row in detail.outline if row.party == "customer")
+
+
 def _level(flags: Iterable[Flag]) -> float | None:
     """The level from which a stretch begins, as the rule's evidence has it."""
     return next((flag.evidence["thresholds"]["rise"] for flag in flags if "rise" in flag.evidence.get("thresholds", {})), None)
@@ -135,7 +145,8 @@ def _no_flags(detail: CallDetail) -> str:
     if detail.run is not None and detail.run.scoring in ("measures", "none"):
         return f"Nothing is scored in this call: {scoring.allowed(detail.call).reason or 'scoring was off when it was analysed'}."
     if not detail.call.moment_count:
-        return "No customer speech was found to score."
+        unknown = any(row.party == "unknown" for row in detail.outline)
+        return f"{'It is not known who the customer is' if unknown else 'No customer speech was found'}, so nothing is scored."
     if detail.call.abstained_count == detail.call.moment_count:
         return "There was not enough evidence to score anything in this call; the transcript says why, utterance by utterance."
     return "No stretch of this call passed a rule."
@@ -147,7 +158,8 @@ def _facts(detail: CallDetail, document: dict[str, Any]) -> Rows:
     facts += [
         ("Direction", call.get_direction_display() if call.direction else ""),
         ("Notice", NOTICE[call.notice]),
-        ("Scoring", _scoring(call)),
+        ("Scoring", _scoring(detail)),
+        ("Tags", ", ".join(map(str, call.tags))),
     ]
     facts += [(_channel(entry), _role(entry)) for entry in document.get("parties", [])]
     facts += _overall(document)
@@ -156,9 +168,9 @@ def _facts(detail: CallDetail, document: dict[str, Any]) -> Rows:
     return tuple((label, value) for label, value in facts if value)
 
 
-def _scoring(call: Call) -> str:
-    allowed = scoring.allowed(call)
-    return plain(allowed.mode, "scoring") + (f" ({allowed.reason})" if allowed.reason else "")
+def _scoring(detail: CallDetail) -> str:
+    allowed = scoring.allowed(detail.call)
+    return words.scored_by(allowed.mode, _tone_withheld(detail)) + (f" ({allowed.reason})" if allowed.reason else "")
 
 
 def _channel(entry: dict[str, Any]) -> str:
@@ -175,23 +187,42 @@ def _overall(document: dict[str, Any]) -> list[tuple[str, str]]:
     measures = document.get("measures")
     if not measures:
         return []
-    share, cuts = measures["talk_share"], measures["interruptions"]
+    share = {party: f"{value:.0%}" for party, value in measures["talk_share"].items()}
+    cuts = {party: f"{value:.0f}" for party, value in measures["interruptions"].items()}
     noise = document["recording"]["snr_db"]
     return [
-        ("Talk share", f"agent {share['agent']:.0%}, customer {share['customer']:.0%}"),
-        ("Silence", f"{spoken_duration(measures['silence_s'])}, longest {spoken_duration(measures['longest_silence_s'])}"),
-        ("Interruptions", f"agent {cuts['agent']:.0f}, customer {cuts['customer']:.0f}"),
+        ("Talk share", _by_party(share, document)),
+        ("Silence", _silence(measures)),
+        ("Interruptions", _by_party(cuts, document)),
         ("Signal to noise", "" if noise is None else f"{noise:.0f} dB"),
     ]
 
 
+def _by_party(values: dict[str, str], document: dict[str, Any]) -> str:
+    """`agent 40%, customer 35%`; where a voice is of nobody known, a party without a voice may be that one."""
+    known = {entry["party"] for entry in document.get("parties", [])}
+    unsure = [] if "unknown" not in known else [party for party in values if party not in known]
+    if len(unsure) == len(values):
+        return plain("unknown", "party").lower()
+    return ", ".join(f"{party} {'not known' if party in unsure else value}" for party, value in values.items())
+
+
+def _silence(measures: dict[str, Any]) -> str:
+    silence, longest = (words.measured(measures[name]) for name in ("silence_s", "longest_silence_s"))
+    return silence if silence == "none" else f"{silence}, longest {longest}"
+
+
 def _scored(utterances: Sequence[Outlined]) -> str:
-    """`34 of 40 customer utterances; withheld: 4 too little speech, 2 both were speaking`."""
+    """`34 of 40 customer utterances; withheld: 4 too little speech, 2 both were speaking; no tone: 9 too noisy`."""
     customer = [row for row in utterances if row.party == "customer"]
     withheld = Counter(row.abstained for row in customer if row.abstained)
     text = f"{len(customer) - withheld.total()} of {len(customer)} customer utterances"
-    reasons = ", ".join(f"{count} {plain(code, 'abstained')}" for code, count in withheld.most_common())
-    return f"{text}; withheld: {reasons}" if reasons else text
+    toneless = Counter(row.tone_abstained for row in customer if row.tone_abstained)
+    return "; ".join(filter(None, (text, _counted("withheld", withheld, "abstained"), _counted("no tone", toneless, "tone_abstained"))))
+
+
+def _counted(label: str, reasons: Counter[str], table: str) -> str:
+    return f"{label}: {', '.join(f'{count} {plain(code, table)}' for code, count in reasons.most_common())}" if reasons else ""
 
 
 def _engines(run: AnalysisRun | None) -> Rows:

@@ -149,7 +149,9 @@ class CallFilterForm(Described):
     queue = forms.ModelChoiceField(Queue.objects.none(), required=False, empty_label="All")
     agent = forms.ModelChoiceField(Agent.objects.none(), required=False, empty_label="All")
     team = forms.ModelChoiceField(Team.objects.none(), required=False, empty_label="All")
-    flagged = forms.ChoiceField(required=False, label="Flags", choices=(("", "All"), ("yes", "Flagged"), ("no", "Not flagged")))
+    flagged = forms.ChoiceField(
+        required=False, label="Flags", choices=(("", "All"), ("yes", "Flagged"), ("no", "Not flagged"), ("unscored", "Not scored"))
+    )
     disagreement = forms.ChoiceField(required=False, label="Voice and words", choices=(("", "All"), ("yes", "Disagree")))
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
@@ -187,6 +189,7 @@ class CallFilterForm(Described):
             queue_id=_id(given.get("queue")),
             agent_id=_id(given.get("agent")),
             flagged={"yes": True, "no": False}.get(given.get("flagged") or ""),
+            unscored=given.get("flagged") == "unscored",
             disagreement=True if given.get("disagreement") else None,
             text=given.get("text") or "",
             since=_midnight(given.get("since")),

@@ -15,6 +15,10 @@ class Section:
     terms: tuple[tuple[str, str], ...]
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 SCORES = Section(
     "scores",
     "Scores",
@@ -94,9 +98,9 @@ EFFORT = Section(
         (words.EFFORT[kind], meaning)
         for kind, meaning in (
             ("repeat", "The customer says nearly the same thing again."),
-            ("told_before", "The customer says that they have said or done this before."),
-            ("hold", "The call is put on hold."),
-            ("transfer", "The call is handed to someone else."),
+            ("told_before", "The customer says that they have said or done this before, as in “this is the third time”."),
+            ("hold", "The agent asks to wait, or the customer tells of having been on hold."),
+            ("transfer", "The agent hands the call on or says so, or the customer tells of having been handed on."),
             ("asks_for_human", "The customer asks for a person, a manager or a supervisor."),
             ("long_silence", "Nobody speaks for long."),
         )
@@ -108,7 +112,7 @@ ABSTAINED = Section(
     "“Not enough evidence”",
     "Where the ground is thin a score is withheld, with the reason, instead of guessed.",
     tuple(
-        (words.ABSTAINED[code].capitalize(), meaning)
+        (_capital(words.ABSTAINED[code]), meaning)
         for code, meaning in (
             ("too_short", "Less speech than a score can rest on."),
             ("too_quiet", "Speech too faint to score."),
@@ -120,7 +124,22 @@ ABSTAINED = Section(
             ("language_unsupported", "The wording model does not know the language."),
             ("low_asr_confidence", "The transcript itself is doubtful here."),
             ("weights_licence", "The tone weights are for non-commercial use and this installation has not accepted that."),
+            ("encoder_unsupported", "No tone head goes with the transcriber of this installation; the words are scored all the same."),
             ("scoring_off", "The caller objected, or the call or its queue is set to measures only."),
+            ("no_evidence", "Nothing was made out, or voice and words together are too unreliable here to rest a score on."),
+        )
+    ),
+)
+
+TONE_ABSTAINED = Section(
+    "tone-abstained",
+    "“Tone not scored”",
+    "Tone alone may give no answer, for any of the reasons above and for these; frustration is then scored by the words, where it can be.",
+    tuple(
+        (_capital(words.TONE_ABSTAINED[code]), meaning)
+        for code, meaning in (
+            ("no_evidence", "No emotion, nor a neutral voice, came out as likely enough: a guess would be wrong too often."),
+            ("scoring_off", "The call or its queue is set to words or to measures only, or the caller objected."),
         )
     ),
 )
@@ -165,4 +184,4 @@ QUALITY = Section(
     ),
 )
 
-SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, LISTENING, QUALITY)
+SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, TONE_ABSTAINED, LISTENING, QUALITY)

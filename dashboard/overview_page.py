@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
 
 from callanalytics.calls.models import CallStatus, Flag
 from callanalytics.calls.overview import overview
@@ -39,6 +42,8 @@ class Figure:
     note: str
     unit: str = ""
     rests_on_few: bool = False
+    url: str = ""
+    """Where the calls behind it are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +117,32 @@ def _figures(user: User, found: Overview) -> tuple[Figure, ...]:
     calls = Figure("Calls", f"{found.calls:,}", f"{done:,} analysed")
     if found.frustration is None:
         return (calls, Figure("Unread notes", str(coaching_unread_count(user=user)), "from people who listened"))
-    return (calls, *_frustration_figures(found.frustration), _precision(precision_measured(user=user)))
+    return (calls, *_frustration_figures(found.frustration, found.days), _precision(precision_measured(user=user)))
 
 
-def _frustration_figures(found: Frustration) -> tuple[Figure, ...]:
+def _frustration_figures(found: Frustration, days: int) -> tuple[Figure, ...]:
     share = found.frustrated_s / found.seconds if found.seconds else None
     withheld = found.abstained / found.moments if found.moments else None
     return (
-        Figure("Flagged calls", _percent(found.share), f"{found.flagged:,} of {found.done:,} analysed"),
-        Figure("Frustrated share", _percent(share, 1), f"{spoken_duration(found.frustrated_s)} of {spoken_duration(found.seconds)}"),
-        Figure("Not enough evidence", _percent(withheld), f"{found.abstained:,} of {found.moments:,} customer utterances"),
+        Figure("Flagged calls", _percent(found.share), f"{found.flagged:,} of {found.done:,} analysed, scored or not"),
+        Figure(
+            "Frustrated share",
+            _percent(share, 1),
+            f"{spoken_duration(found.frustrated_s)} of {spoken_duration(found.seconds)} in all analysed calls",
+        ),
+        Figure(
+            "Calls not scored",
+            f"{found.unscored:,}",
+            f"of {found.done:,} analysed: no customer made out, scoring off, or too little evidence",
+            url=f"{reverse('call-list')}?{urlencode({'flagged': 'unscored', 'since': _since(days)})}" if found.unscored else "",
+        ),
+        Figure("Scores withheld", _percent(withheld), f"{found.abstained:,} of {found.moments:,} customer utterances"),
     )
+
+
+def _since(days: int) -> str:
+    """The first day of the period (UTC), as the list's filter takes it."""
+    return (timezone.now() - timedelta(days=days)).date().isoformat()
 
 
 def _precision(measured: Measured) -> Figure:

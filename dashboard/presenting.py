@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from analysis.words import disagreement
+from analysis.words import NOTABLE_FRUSTRATION, disagreement, tone_reason_is_own
 from callanalytics.calls.models import Flag
 from dashboard.words import plain
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from callanalytics.calls.models import Utterance
+    from callanalytics.calls.selectors import Outlined
     from callanalytics.review.models import Verdict
 
 CLIP_MARGIN_S = 5.0
-CHIP_FROM = 0.3
+CHIP_FROM = NOTABLE_FRUSTRATION
 """Probability from which a frustration or wording chip helps more than it clutters."""
 ANGER_CHIP_FROM = 0.5
 """Anger is the only class of tone that the score listens to, and so the only one that is shown."""
@@ -63,6 +64,8 @@ class Bar:
     value: float
     x: str
     width: str
+    withheld: str = ""
+    """Why this part gave no answer; empty where it gave one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,6 @@ class Card:
     """The evidence card of one flag."""
 
     id: UUID
-    run_id: UUID
     rule: str
     rule_code: str
     for_effort: bool
@@ -102,7 +104,7 @@ class Card:
     baseline_s: float
     contributions: tuple[Bar, ...]
     effort: tuple[Sign, ...]
-    thresholds: tuple[tuple[str, object], ...]
+    thresholds: tuple[tuple[str, str], ...]
     verdicts: Sequence[Verdict] = field(default_factory=tuple)
 
 
@@ -140,15 +142,17 @@ def measures_text(measures: Mapping[str, Any] | None) -> str:
     return " · ".join(filter(None, parts)).replace("-", "−")
 
 
-def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
-    """The signs of an effort flag are its quotes; its score is not what it was raised for."""
+def card(flag: Flag, verdicts: Sequence[Verdict], *, said: Mapping[int, Outlined]) -> Card:
+    """The signs of an effort flag are its quotes; its score is not what it was raised for.
+
+    `said` holds the utterances of the analysis that the flag is of, by number; empty where that is not the current one.
+    """
     evidence, effort_only = flag.evidence, flag.rule == Flag.EFFORT
     quotes = [] if effort_only else evidence.get("quotes", [])
     clip = evidence.get("clip") or {"start": max(0.0, flag.start - CLIP_MARGIN_S), "end": flag.end + CLIP_MARGIN_S}
     change = evidence.get("change")
     return Card(
         id=flag.id,
-        run_id=flag.run_id,
         rule=plain(flag.rule, "rule"),
         rule_code=flag.rule,
         for_effort=effort_only,
@@ -161,12 +165,12 @@ def card(flag: Flag, verdicts: Sequence[Verdict]) -> Card:
         clip_start=clip["start"],
         clip_end=clip["end"],
         peak=None if effort_only else flag.peak,
-        quotes=tuple(map(_quoted, quotes)),
+        quotes=tuple(_quoted(quote, said.get(quote["utterance"])) for quote in quotes),
         changes=tuple(_changes(change)),
         baseline_s=(change or {}).get("baseline_s") or 0.0,
-        contributions=tuple(bars(_peak_contributions(quotes))),
+        contributions=tuple(_peak_bars(quotes, said)),
         effort=tuple(sign(entry) for entry in evidence.get("effort", [])),
-        thresholds=tuple((plain(name, "threshold"), value) for name, value in evidence.get("thresholds", {}).items()),
+        thresholds=tuple((plain(name, "threshold"), f"{value:g}") for name, value in evidence.get("thresholds", {}).items()),
         verdicts=verdicts,
     )
 
@@ -175,15 +179,14 @@ def sign(entry: Mapping[str, Any]) -> Sign:
     return Sign(plain(entry["kind"], "effort"), float(entry["at"]), str(entry.get("quote") or ""))
 
 
-def bars(contributions: Mapping[str, float] | None) -> Iterable[Bar]:
+def bars(contributions: Mapping[str, float], *, tone_withheld: str = "") -> Iterable[Bar]:
     """Contributions as bars that share one scale, in the order of the help page; the starting point last."""
-    if not contributions:
-        return
     scale = max(1.0, *(abs(value) for value in contributions.values()))
     for part in ("tone", "wording", "effort", "measures", "context", "prior"):
         value = contributions.get(part, 0.0)
         size = abs(value) / scale * 49
-        yield Bar(plain(part, "part"), value, x=f"{50 - size if value < 0 else 50:.2f}", width=f"{size:.2f}")
+        withheld = tone_withheld if part == "tone" and not value else ""
+        yield Bar(plain(part, "part"), value, x=f"{50 - size if value < 0 else 50:.2f}", width=f"{size:.2f}", withheld=withheld)
 
 
 def _chips(utterance: Utterance) -> Iterable[Chip]:
@@ -198,8 +201,15 @@ def _chips(utterance: Utterance) -> Iterable[Chip]:
         yield Chip(
             f"words {utterance.wording['frustration']:.0%}", "wording", f"Sentiment of the words {utterance.wording['sentiment']:+.2f}"
         )
-    if apart := disagreement(utterance.disagreement):
-        yield Chip(apart, "warn")
+    tone, wording = utterance.tone or {}, utterance.wording or {}
+    if apart := _apart(utterance.disagreement, utterance.frustration, anger=tone.get("anger"), wording=wording.get("frustration")):
+        yield Chip(apart, "warn wrap")
+
+
+def _apart(value: float | None, probability: float | None, *, anger: float | None, wording: float | None) -> str:
+    """Where voice and words disagree: in words, and with both numbers where they are known."""
+    apart = disagreement(value, probability)
+    return apart if not apart or anger is None or wording is None else f"{apart}: words {wording:.0%}, angry voice {anger:.0%}"
 
 
 def _tone_chips(utterance: Utterance) -> Iterable[Chip]:
@@ -207,25 +217,31 @@ def _tone_chips(utterance: Utterance) -> Iterable[Chip]:
         if (anger := utterance.tone["anger"]) >= ANGER_CHIP_FROM:
             arousal = utterance.tone["arousal"]
             yield Chip(f"voice: anger {anger:.0%}", "tone", "" if arousal is None else f"Arousal {arousal:.0%}")
-    elif utterance.tone_abstained and utterance.tone_abstained != utterance.abstained:
-        yield Chip(f"tone not scored: {plain(utterance.tone_abstained, 'abstained')}", "wrap")
+    elif tone_reason_is_own(utterance.tone_abstained, utterance.abstained):
+        yield Chip(f"tone not scored: {plain(utterance.tone_abstained, 'tone_abstained')}", "wrap")
 
 
-def _quoted(quote: Mapping[str, Any]) -> Quoted:
+def _quoted(quote: Mapping[str, Any], said: Outlined | None) -> Quoted:
+    anger, wording = (None, None) if said is None else (said.anger, said.wording)
     return Quoted(
         text=quote["text"],
         start=quote["start"],
         clip_start=max(0.0, quote["start"] - CLIP_MARGIN_S),
         clip_end=quote["end"] + CLIP_MARGIN_S,
         probability=quote.get("probability"),
-        disagreement=disagreement(quote.get("disagreement")),
+        disagreement=_apart(quote.get("disagreement"), quote.get("probability"), anger=anger, wording=wording),
     )
 
 
-def _peak_contributions(quotes: Sequence[Mapping[str, Any]]) -> Mapping[str, float] | None:
+def _peak_bars(quotes: Sequence[Mapping[str, Any]], said: Mapping[int, Outlined]) -> Iterable[Bar]:
     """Of the quote with the highest score."""
     scored = [quote for quote in quotes if quote.get("probability") is not None and quote.get("contributions")]
-    return max(scored, key=lambda quote: quote["probability"])["contributions"] if scored else None
+    if not scored:
+        return ()
+    peak = max(scored, key=lambda quote: quote["probability"])
+    of_peak = said.get(peak["utterance"])
+    reason = of_peak.tone_abstained if of_peak else ""
+    return bars(peak["contributions"], tone_withheld=plain(reason, "tone_abstained") if reason else "")
 
 
 def _changes(change: Mapping[str, Any] | None) -> Iterable[Change]:

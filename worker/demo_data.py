@@ -79,7 +79,7 @@ def _ingested(script: dict[str, Any], file: Path, started_at: datetime) -> Call:
         channels=tuple(script["channels"]),
         language=script["language"],
         notice=Notice.GIVEN,
-        tags=("sample",),
+        tags=("sample", "synthetic voices"),
     )
     return call_ingest(file, details, user=None).call
 

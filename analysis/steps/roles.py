@@ -82,7 +82,7 @@ def _roles(
         return told, misfit
     if heard:
         return heard, misfit
-    return tuple(_unknown(voice.id) for voice in split.voices), (*misfit, *_unheard(language, spoken))
+    return tuple(_unknown(voice.id) for voice in split.voices), (*misfit, *_unheard(language, spoken, mono=split.channels == 1))
 
 
 def _shares_channel(split: VoiceSplit) -> bool:
@@ -128,8 +128,13 @@ def _misfit(split: VoiceSplit, channels: tuple[Party, ...]) -> tuple[Note, ...]:
     """A note where a channel map names another number of parties than the recording has channels that differ."""
     if not channels or not split.voices or len(channels) == split.channels:
         return ()
-    named, there = len(channels), f"{split.channels} {'channel' if split.channels == 1 else 'different channels'}"
+    named = len(channels)
+    if split.channels == 1:
+        return (
+            Note("channel_map_misfit", f"The channel map names {named} parties, but the recording has one channel, so it was not used."),
+        )
     effect = "the rest stays unknown" if named < split.channels else "it was not used"
+    there = f"{split.channels} different channels"
     return (Note("channel_map_misfit", f"The channel map names {named} for a recording of {there}, so {effect}; name one for each."),)
 
 
@@ -171,12 +176,12 @@ def _doubted(roles: tuple[Role, ...], heard: tuple[Role, ...], config: RolesConf
     return doubted if doubted != roles else ()
 
 
-def _unheard(language: str | None, spoken: tuple[Utterance, ...]) -> tuple[Note, ...]:
+def _unheard(language: str | None, spoken: tuple[Utterance, ...], *, mono: bool) -> tuple[Note, ...]:
+    """A note where the language has no cues. On one channel no map can tell two voices apart."""
     if not spoken or language in cues.LANGUAGES:
         return ()
-    message = (
-        f"Who is agent and who is customer cannot be told from the words in {language or 'an unknown language'}; give the channel map."
-    )
+    way_out = "say on the call's page which voice is the customer" if mono else "give the channel map"
+    message = f"Who is agent and who is customer cannot be told from the words in {language or 'an unknown language'}; {way_out}."
     return (Note("roles_language_unsupported", message),)
 
 

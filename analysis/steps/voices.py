@@ -41,7 +41,7 @@ CELL_S = 0.05
 MIN_TURN_S = 0.5
 """A shorter change of voice and back is the clustering's doubt, not a turn."""
 
-ONE_VOICE = Note("one_voice", "only one voice was heard; there is nobody to tell apart")
+ONE_VOICE = Note("one_voice", "only one voice could be told apart")
 
 BATCH = 256
 """Windows read and embedded at once."""

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Left
 from django.utils import timezone
 
 from callanalytics.calls.models import Call, CallStatus, EffortSign, Flag, Utterance
-from callanalytics.calls.selectors import judgeable, visible
+from callanalytics.calls.selectors import UNSCORED, judgeable, visible
 from callanalytics.people.selectors import access_for
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Frustration:
     """Emotion numbers over the analysed calls that the user may see them of."""
 
     done: int
+    unscored: int
+    """Of those, without a single score; they count in `done` and `seconds` all the same."""
     flagged: int
     """Calls with a flag that stands."""
     share: float | None
@@ -87,6 +89,7 @@ def _frustration(access: Access, since: datetime, days: int) -> Frustration:
     recent = judgeable(access) & Q(started_at__gte=since)
     totals = Call.objects.filter(recent, status=CallStatus.DONE).aggregate(
         done=Count("id"),
+        unscored=Count("id", filter=UNSCORED),
         flagged=Count("id", filter=Q(flag_count__gt=0)),
         seconds=Sum("seconds", default=0.0),
         frustrated_s=Sum("frustrated_s", default=0.0),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
+UNSCORED = Q(status=CallStatus.DONE, peak_frustration__isnull=True)
+"""Analysed, and without a single score: no customer was made out, scoring was off, or the evidence was too thin."""
 CALL_EMOTION = ("frustrated_s", "peak_frustration", "flag_count", "moment_count", "abstained_count")
 """Numbers of a call that tell of somebody's emotion."""
 
@@ -41,6 +43,8 @@ class CallFilters:
     queue_id: int | None = None
     agent_id: int | None = None
     flagged: bool | None = None
+    unscored: bool = False
+    """True for analysed calls without a single score."""
     disagreement: bool | None = None
     """True for calls in which voice and words disagree somewhere, by NOTABLE_DISAGREEMENT or more."""
     text: str = ""
@@ -66,10 +70,12 @@ class Outlined:
     party: str
     start: float
     end: float
+    number: int
     frustration: float | None = None
     anger: float | None = None
     wording: float | None = None
     abstained: str = ""
+    tone_abstained: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ def call_list(*, user: User | AnonymousUser, filters: CallFilters = CallFilters(
         # By emotion values only calls may be found whose emotion values may be seen.
         flagged = Q(flag_count__gt=0) if filters.flagged else Q(flag_count=0)
         found = found.filter(judgeable(access) & flagged)
+    if filters.unscored:
+        found = found.filter(judgeable(access) & UNSCORED)
     if filters.disagreement:
         found = found.filter(judgeable(access) & Exists(_disagreeing()))
     return found.filter(_narrowed(filters)).order_by("-started_at", "-id")
@@ -251,8 +259,8 @@ def _utterances(found: QuerySet[Utterance], places: slice, *, emotion: bool) -> 
 
 
 def _outline(call: Call, *, emotion: bool) -> list[Outlined]:
-    scores = ("frustration", "tone__anger", "wording__frustration", "abstained") if emotion else ()
-    found = Utterance.objects.filter(call=call).order_by("number").values_list("party", "start", "end", *scores)
+    scores = ("frustration", "tone__anger", "wording__frustration", "abstained", "tone_abstained") if emotion else ()
+    found = Utterance.objects.filter(call=call).order_by("number").values_list("party", "start", "end", "number", *scores)
     return [Outlined(*row) for row in found]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import mark_safe
 
 from callanalytics.review.selectors import coaching_unread_count
 from dashboard import words
@@ -43,6 +45,12 @@ def icon(name: str) -> SafeString:
 def percent(share: float | None, digits: int = 0) -> str:
     """`0.62` as `62 %`; a dash where there is no number."""
     return "–" if share is None else f"{share * 100:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A name that may go to the next line after a `_`, `-` or `.`, rather than within a word."""
+    return mark_safe(re.sub(r"(?<=[_.-])(?=\w)", "<wbr>", conditional_escape(name)))
 
 
 @register.filter

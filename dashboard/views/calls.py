@@ -64,6 +64,7 @@ def _ingest(request: HttpRequest, form: UploadForm) -> tuple[list[UUID], list[st
     problems: list[str] = []
     new: list[str] = []
     known: list[str] = []
+    unmapped: list[str] = []
     for recording, details in form.details():
         try:
             ingested = services.call_ingest(cast("BinaryIO", recording.file), details, user=signed_in(request))
@@ -72,10 +73,18 @@ def _ingest(request: HttpRequest, form: UploadForm) -> tuple[list[UUID], list[st
             continue
         kept.append(ingested.call.id)
         (new if ingested.created else known).append(details.file_name)
+        if not ingested.created and details.channels and tuple(ingested.call.channels) != details.channels:
+            unmapped.append(details.file_name)
     if new:
         messages.success(request, f"{new[0]} waits to be analysed." if len(new) == 1 else f"{len(new)} recordings wait to be analysed.")
     if known:
         messages.info(request, f"There already, and not taken again: {', '.join(known)}.")
+    if unmapped:
+        messages.warning(
+            request,
+            f"Who is on which channel was not changed for {', '.join(unmapped)}: the call keeps what it had. Say who is who on its "
+            "page, or delete the call and send the recording again.",
+        )
     return kept, problems
 
 

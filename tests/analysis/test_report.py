@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from analysis import words
 from analysis.document import to_document
 from analysis.report import render
-from analysis.values import Abstention, EffortSign, Frustration
+from analysis.values import Abstention, EffortSign, Frustration, Party
 from tests.analysis import made
 
 if TYPE_CHECKING:
@@ -55,6 +55,36 @@ def test_it_says_where_voice_and_words_disagree() -> None:
     apart = replace(made.analysis(moments=(moment,)), flags=(made.flag(disagreement=0.6),))
     assert shown(render(to_document(apart))).count("voice angrier than the words") == 2
     assert "angrier than" not in shown(render(to_document(made.analysis())))
+
+
+def test_voice_and_words_are_held_against_each_other_with_both_numbers_and_only_where_it_matters() -> None:
+    moment = replace(made.customer_moment(1, 4.2, 7.9, "Fine.", 0.83), disagreement=0.6)
+    flagged = replace(made.analysis(moments=(moment,)), flags=(made.flag(disagreement=0.6),))
+    assert "voice angrier than the words (words 66 %, angry voice 71 %)" in shown(render(to_document(flagged)))
+    calm = replace(made.customer_moment(1, 4.2, 7.9, "Fine.", 0.11), disagreement=0.6)
+    assert "angrier than" not in shown(render(to_document(replace(made.analysis(moments=(calm,)), flags=(), segments=()))))
+
+
+def test_a_tone_that_gave_no_answer_is_no_number_and_no_voice() -> None:
+    """Neither in what the score is made of nor in what the call was scored by."""
+    moments = tuple(
+        replace(moment, tone=None, tone_abstained=Abstention.WEIGHTS_LICENCE) if moment.party is Party.CUSTOMER else moment
+        for moment in made.analysis().moments
+    )
+    quote = made.flag().evidence.quotes[0]
+    assert quote.contributions is not None
+    evidence = replace(made.flag().evidence, quotes=(replace(quote, contributions=replace(quote.contributions, tone=0.0)),))
+    text = shown(render(to_document(replace(made.analysis(moments=moments), flags=(replace(made.flag(), evidence=evidence),)))))
+    assert "Tone of voice not scored: tone model switched off (licence) Wording +" in text
+    assert "scored: words; tone not scored: tone model switched off (licence)" in text
+    assert "scored: voice and words" in shown(render(to_document(made.analysis())))
+
+
+def test_shares_of_parties_that_are_not_known_are_not_zero() -> None:
+    analysis = made.analysis()
+    nobody = replace(analysis, roles=tuple(replace(role, party=Party.UNKNOWN, confidence=0.0) for role in analysis.roles))
+    assert "Talk share, agent not known Talk share, customer not known" in shown(render(to_document(nobody)))
+    assert "Talk share, agent 22 % Talk share, customer 33 %" in shown(render(to_document(analysis)))
 
 
 def test_its_title_is_the_files_name_and_not_where_it_lies() -> None:

@@ -196,6 +196,17 @@ def test_a_map_of_more_channels_than_there_are_is_not_used_and_noted(split: Voic
     assert [note.code for note in cast.notes] == ["channel_map_misfit"]
 
 
+def test_notes_on_one_channel_give_no_advice_that_only_two_could_follow() -> None:
+    alone = VoiceSplit((Voice(0, 0, ()), Voice(1, 0, ())), mono=True)
+    misfit = assign(alone, transcript(CALL), GivenParties(channels=(AGENT, CUSTOMER)))
+    assert [note.message for note in misfit.notes] == [
+        "The channel map names 2 parties, but the recording has one channel, so it was not used."
+    ]
+    advice = [assign(split, transcript(CALL, "es"), GivenParties()).notes[-1].message for split in (alone, stereo())]
+    assert ["channel map" in message for message in advice] == [False, True]
+    assert "which voice is the customer" in advice[0]
+
+
 def test_a_stereo_map_says_nothing_about_the_one_voice_of_a_mono_recording() -> None:
     alone = VoiceSplit((Voice(0, 0, ()),), mono=True)
     small_talk = transcript(((0, "Yes."), (0, "All right.")))

@@ -11,17 +11,19 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from analysis.values import EffortSign, Party, Scoring, ScoringMode
+from analysis.values import Abstention, EffortSign, Party, Scoring, ScoringMode
 from callanalytics.calls import files
 from callanalytics.calls.models import Call, CallStatus, Flag
 from callanalytics.calls.services import call_claim, call_fail, call_objection_set, progress_report
 from callanalytics.review.services import coaching_note_add, verdict_record
+from dashboard.words import timecode
 from tests import factories
 from tests.analysis import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from analysis.values import CallAnalysis
     from tests.factories import World
 
 EMOTION = ("frustrat", "anger", "angry", "sentiment", "arousal", "flag", "log-odds", "0.83", "83%", "83 %", "voice:", "contribution")
@@ -79,10 +81,50 @@ def test_card_and_transcript_say_where_voice_and_words_disagree(
     moment = dataclasses.replace(made.customer_moment(1, 4.2, 7.9, "Fine.", 0.83), disagreement=disagreement)
     analysis = dataclasses.replace(made.analysis(moments=(moment,)), flags=(made.flag(disagreement=disagreement),))
     apart = factories.done_call(world.billing, analysis)
-    assert page(browser("reviewer"), apart).count(f'<span class="chip warn">{said}</span>') == 2
-    assert 'class="chip warn"' not in page(browser("reviewer"), agree)
+    chip = f'<span class="chip warn wrap">{said}: words 66%, angry voice 71%</span>'
+    assert page(browser("reviewer"), apart).count(chip) == 2
+    assert 'class="chip warn' not in page(browser("reviewer"), agree)
     Flag.objects.filter(call=apart).update(evidence=without_disagreement(Flag.objects.get(call=apart).evidence))
-    assert page(browser("reviewer"), apart).count(f'<span class="chip warn">{said}</span>') == 1
+    assert page(browser("reviewer"), apart).count(chip) == 1
+    apart.utterances.update(frustration=0.11)
+    assert 'class="chip warn' not in page(browser("reviewer"), apart)
+
+
+def test_a_tone_that_gave_no_answer_is_said_in_card_legend_and_scoring(browser: Callable[[str], Client], world: World) -> None:
+    licence = "tone model switched off (licence)"
+    toneless = page(browser("reviewer"), factories.done_call(world.billing, without_tone(Abstention.WEIGHTS_LICENCE)))
+    assert f'<span class="withheld soft">not scored: {licence}</span>' in toneless
+    assert "+0.00" not in toneless
+    assert f"<span>Tone: not scored, {licence}</span>" in toneless
+    assert f"<dt>Scoring</dt><dd>Words; tone not scored: {licence}</dd>" in toneless
+    assert f"no tone: 2 {licence}" in toneless
+    heard = page(browser("reviewer"), factories.done_call(world.billing))
+    assert "Tone (anger)</span>" in heard
+    assert "<dt>Scoring</dt><dd>Voice and words</dd>" in heard
+    assert 'class="withheld' not in heard
+
+
+def test_a_card_of_an_earlier_analysis_takes_no_reason_from_the_current_one(browser: Callable[[str], Client], world: World) -> None:
+    call = factories.done_call(world.billing, without_tone(Abstention.WEIGHTS_LICENCE))
+    earlier = call.runs.get()
+    earlier.pk, earlier.current = uuid4(), False
+    earlier.save(force_insert=True)
+    Flag.objects.filter(call=call).update(run=earlier)
+    assert 'class="withheld' not in page(browser("reviewer"), call)
+
+
+def without_tone(reason: Abstention) -> CallAnalysis:
+    """The call as it is where tone gives no answer."""
+    analysis = made.analysis()
+    moments = tuple(
+        dataclasses.replace(moment, tone=None, tone_abstained=reason) if moment.party is Party.CUSTOMER else moment
+        for moment in analysis.moments
+    )
+    flag = made.flag()
+    quote = flag.evidence.quotes[0]
+    quote = dataclasses.replace(quote, contributions=dataclasses.replace(made.CONTRIBUTIONS, tone=0.0))
+    evidence = dataclasses.replace(flag.evidence, quotes=(quote,))
+    return dataclasses.replace(made.analysis(moments=moments), flags=(dataclasses.replace(flag, evidence=evidence),))
 
 
 def without_disagreement(evidence: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +161,41 @@ def test_facts_and_provenance(browser: Callable[[str], Client], call: Call) -> N
         "ab" * 32,
     ):
         assert shown in html
-    assert "2 broken packets were skipped" in html
+    assert "2 broken packets were skipped." in html
+
+
+def test_a_recording_in_which_nobody_is_known_has_no_shares_of_nought(browser: Callable[[str], Client], world: World) -> None:
+    analysis = made.analysis()
+    roles = tuple(dataclasses.replace(role, party=Party.UNKNOWN, confidence=0.0) for role in analysis.roles)
+    moments = tuple(
+        dataclasses.replace(moment, party=Party.UNKNOWN, tone=None, wording=None, frustration=None, disagreement=None)
+        for moment in analysis.moments
+    )
+    measures = dataclasses.replace(analysis.measures, silence_s=0.0, longest_silence_s=0.0)
+    nobody = dataclasses.replace(made.analysis(moments=moments), roles=roles, segments=(), flags=(), measures=measures)
+    html = page(browser("owner"), factories.done_call(world.billing, nobody))
+    assert "<dt>Talk share</dt><dd>not known</dd>" in html
+    assert "<dt>Interruptions</dt><dd>not known</dd>" in html
+    assert "<dt>Silence</dt><dd>none</dd>" in html
+
+
+def test_what_a_button_says_is_what_it_plays(browser: Callable[[str], Client], world: World) -> None:
+    html = page(browser("reviewer"), factories.done_call(world.billing))
+    clip = re.search(r'data-clip="([\d.]+),([\d.]+)">.*?</svg>Play ([\d:]+)–([\d:]+)</button>', html)
+    assert clip is not None
+    assert [timecode(float(clip[1])), timecode(float(clip[2]))] == [clip[3], clip[4]]
+    assert 'stretch <span class="num">0:04–0:07</span>' in html
+
+
+def test_the_models_are_told_once_a_page(browser: Callable[[str], Client], call: Call) -> None:
+    assert page(browser("reviewer"), call).count("faster-whisper/base/int8") == 1
+
+
+def test_a_name_breaks_between_its_parts_and_its_tags_are_shown(browser: Callable[[str], Client], world: World) -> None:
+    tags = ("sample", "synthetic voices")
+    html = page(browser("owner"), factories.done_call(world.billing, file_name="an_a<b.sample.wav", tags=tags))
+    assert "<h1>an_<wbr>a&lt;b.<wbr>sample.<wbr>wav</h1>" in html
+    assert "<dt>Tags</dt><dd>sample, synthetic voices</dd>" in html
 
 
 def test_agent_reads_transcript_measures_and_own_notes_without_any_emotion(
@@ -288,7 +364,7 @@ def test_unknown_speakers_are_shown_and_never_scored(browser: Callable[[str], Cl
     analysis = dataclasses.replace(made.analysis(moments=(nobody,)), segments=(), flags=())
     html = page(browser("owner"), factories.done_call(world.billing, analysis))
     assert "Not known" in html
-    assert "No customer speech was found to score." in html
+    assert "It is not known who the customer is, so nothing is scored." in html
     assert "Not scored" in html
     assert "No flags" not in html
 

@@ -82,6 +82,17 @@ def test_filters(browser: Callable[[str], Client], query: dict[str, str], found:
 
 
 @pytest.mark.usefixtures("calls")
+def test_analysed_calls_without_a_score_are_found_and_say_so(browser: Callable[[str], Client], world: World) -> None:
+    nobody = dataclasses.replace(made.analysis(), moments=(), segments=(), flags=())
+    factories.done_call(world.billing, nobody, external_id="silent", agent=world.agent)
+    assert listed(browser("owner"), flagged="unscored") == ["silent"]
+    html = browser("owner").get("/calls/", {"flagged": "unscored"}).content.decode()
+    assert re.search(r'data-label="Peak" class=""><span class="soft small">not scored</span>', html)
+    assert "silent" in listed(browser("agent"), flagged="unscored"), "of its own calls an agent's filter finds nothing out"
+    assert "flagged" in listed(browser("agent"), flagged="unscored")
+
+
+@pytest.mark.usefixtures("calls")
 def test_filters_by_people(browser: Callable[[str], Client], world: World) -> None:
     assert listed(browser("owner"), queue=str(world.queue.pk)) == ["flagged"]
     assert listed(browser("owner"), agent=str(world.agent.pk)) == ["flagged"]
@@ -149,6 +160,21 @@ def test_many_files_are_told_of_in_one_line_each_way(browser: Callable[[str], Cl
     page = client.post("/calls/upload/", sent, follow=True).content.decode()
     assert "2 recordings wait to be analysed." in page
     assert "There already, and not taken again: one.wav." in page
+
+
+def test_a_map_that_comes_with_a_recording_sent_again_is_not_dropped_in_silence(browser: Callable[[str], Client], world: World) -> None:
+    client = browser("supervisor")
+    told = "Who is on which channel was not changed for one.wav"
+
+    def sent(channels: str) -> str:
+        given = {"recordings": files("one.wav"), "team": world.billing.pk, "channels": channels}
+        return client.post("/calls/upload/", given, follow=True).content.decode()
+
+    assert told not in sent("agent,customer")
+    assert told not in sent("agent,customer")
+    assert told not in sent("")
+    assert told in sent("customer,agent")
+    assert Call.objects.get().channels == ["agent", "customer"]
 
 
 def test_one_file_leads_to_its_call(browser: Callable[[str], Client], world: World) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +12,14 @@ from django.test import Client
 from django.views.defaults import server_error
 
 from analysis import words
+from analysis.values import Abstention
 from callanalytics.calls.models import Flag
 from callanalytics.calls.services import call_fail
 from callanalytics.review.models import Calibration
 from callanalytics.review.services import verdict_record
+from dashboard import glossary
 from tests import factories
+from tests.analysis import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +47,20 @@ def test_overview_counts_flags_and_quotes(browser: Callable[[str], Client], call
     assert "Tone of voice" in html
     assert "1 of 2 customer utterances" in html
     assert "trend-figure" in html
+    assert "flagged=unscored" not in html
+
+
+def test_overview_leads_to_the_calls_without_a_score(browser: Callable[[str], Client], call: Call, world: World) -> None:
+    nobody = dataclasses.replace(made.analysis(), moments=(), segments=(), flags=())
+    factories.done_call(world.billing, nobody, external_id="unheard")
+    html = text(browser("supervisor"), "/")
+    assert "1 of 2 analysed, scored or not" in html
+    assert "in all analysed calls" in html
+    link = re.search(r'<dt>Calls not scored</dt><dd class="value"><a href="([^"]*)">1</a>', html)
+    assert link is not None
+    listed = text(browser("supervisor"), unescape(link[1]))
+    assert "unheard" in listed
+    assert "C-1" not in listed
 
 
 def test_overview_shows_measured_precision_with_n_and_interval(browser: Callable[[str], Client], call: Call, world: World) -> None:
@@ -93,6 +112,12 @@ def test_help_defines_every_score_measure_and_reason(browser: Callable[[str], Cl
         assert label in html
 
 
+def test_help_has_an_entry_for_every_reason_of_score_and_tone() -> None:
+    told = {term.lower() for section in (glossary.ABSTAINED, glossary.TONE_ABSTAINED) for term, _ in section.terms}
+    for table in (words.ABSTAINED, words.TONE_ABSTAINED):
+        assert [code for code in Abstention if table[code].lower() not in told] == []
+
+
 def test_help_does_not_promise_a_calibration_that_was_not_made(browser: Callable[[str], Client]) -> None:
     html = text(browser("agent"), "/help/")
     assert "not calibrated yet" in html
@@ -101,7 +126,17 @@ def test_help_does_not_promise_a_calibration_that_was_not_made(browser: Callable
 
 def test_about_tells_versions_licences_and_what_it_talks_to(browser: Callable[[str], Client], call: Call) -> None:
     html = text(browser("agent"), "/about/")
-    for shown in ("5.2.", "CC-BY-NC-SA-4.0", "faster-whisper/base/int8", "no CDN", "training/"):
+    for shown in (
+        "5.2.",
+        "CC-BY-NC-SA-4.0",
+        "faster-whisper/base/int8",
+        "no CDN",
+        "python -m training.tone",
+        "EmoDB",
+        "not verified",
+        "LibriSpeech",
+        "CC BY 4.0",
+    ):
         assert shown in html
 
 

@@ -24,6 +24,7 @@ def test_the_samples_become_calls_with_what_the_script_says_of_them(media: Path,
     assert [call.file_name for call in calls] == [script["file"] for script in SCRIPTS]
     for call, script in zip(calls, SCRIPTS, strict=True):
         assert (call.agent, call.queue) == (Agent.objects.get(code=script["agent"]), Queue.objects.get(name=script["queue"]))
+        assert call.tags == ["sample", "synthetic voices"]
         assert (call.channels, call.notice, call.status) == (["agent", "customer"], Notice.GIVEN, CallStatus.QUEUED)
         assert (media / call.recording.file).read_bytes() == (ROOT / "samples" / script["file"]).read_bytes()
     assert Team.objects.get(name=demo_data.TEAM).calls.count() == len(SCRIPTS)

@@ -40,13 +40,22 @@ def test_the_numbers_are_those_of_the_calls(world: World) -> None:
     assert (found.calls, found.by_status) == (4, {"queued": 1, "running": 0, "done": 3, "failed": 0})
     numbers = found.frustration
     assert numbers is not None
-    assert (numbers.done, numbers.flagged, numbers.share) == (3, 1, 1 / 3)
+    assert (numbers.done, numbers.unscored, numbers.flagged, numbers.share) == (3, 0, 1, 1 / 3)
     assert (numbers.seconds, numbers.frustrated_s) == (36.0, 7.4)
     assert (numbers.rules, numbers.parts) == ([Counted("high_frustration", 1)], [Counted("tone", 1)])
     assert numbers.effort == [Counted("hold", 1), Counted("repeat", 1)]
     assert [flag.call_id for flag in numbers.newest] == [flagged.id]
     assert len(numbers.trend) == 31
     assert [(day.calls, day.flagged) for day in numbers.trend[-3:]] == [(1, 0), (0, 0), (2, 1)]
+
+
+def test_analysed_calls_without_a_score_are_counted_apart(world: World) -> None:
+    factories.done_call(world.billing)
+    factories.done_call(world.billing, dataclasses.replace(made.analysis(), moments=(), segments=(), flags=()))
+    factories.queued_call(world.billing)
+    numbers = overview(user=world.reviewer).frustration
+    assert numbers is not None
+    assert (numbers.done, numbers.unscored) == (2, 1)
 
 
 def test_a_new_installation_has_no_share_rather_than_a_zero(world: World) -> None:
