@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.values import Measures, PlainMeasures, Utterance
+from analysis.values import BaselineChange, Measures, PlainMeasures, Utterance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +93,22 @@ def compare(state: BaselineState, utterance: Utterance, plain: PlainMeasures, co
     )
 
 
+def change(measures: Measures, config: MeasuresConfig) -> BaselineChange | None:
+    """The change of an utterance as it was counted, and the plain difference from its speaker's median; None without a baseline."""
+    if measures.baseline_s <= 0.0:
+        return None
+    trust = min(1.0, measures.baseline_s / config.baseline_prior_s)
+    return BaselineChange(
+        loudness_db=measures.loudness_change_db,
+        pitch_semitones=measures.pitch_change_semitones,
+        rate_wps=measures.rate_change_wps,
+        baseline_s=measures.baseline_s,
+        loudness_plain_db=_plain(measures.loudness_change_db, trust),
+        pitch_plain_semitones=_plain(measures.pitch_change_semitones, trust),
+        rate_plain_wps=_plain_rate(measures.rate_wps, measures.rate_change_wps, trust),
+    )
+
+
 def push(
     state: BaselineState, utterance: Utterance, plain: PlainMeasures, *, frustration: float | None, config: MeasuresConfig
 ) -> BaselineState:
@@ -124,3 +140,12 @@ def _semitones(value: float | None, median: float | None, trust: float) -> float
 
 def _rate_change(value: float | None, median: float | None, trust: float) -> float | None:
     return None if value is None or median is None else round(value - (trust * median + (1.0 - trust) * POPULATION_RATE_WPS), 3)
+
+
+def _plain(change: float | None, trust: float) -> float | None:
+    return None if change is None else round(change / trust, 2)
+
+
+def _plain_rate(value: float | None, change: float | None, trust: float) -> float | None:
+    """The rate was compared with a mean of median and population, so the population's share is taken out of what it was compared with."""
+    return None if value is None or change is None else round((change - (1.0 - trust) * (value - POPULATION_RATE_WPS)) / trust, 2)

@@ -430,12 +430,18 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class BaselineChange:
-    """The largest change within a flag against this caller's own baseline, and how much speech that baseline rests on."""
+    """How a flag's most frustrated utterance differs from this caller's own baseline, and how much speech that baseline rests on.
+
+    The changes are as they were counted, held back while the baseline is short; the `plain` ones are not.
+    """
 
     loudness_db: float | None
     pitch_semitones: float | None
     rate_wps: float | None
     baseline_s: float
+    loudness_plain_db: float | None
+    pitch_plain_semitones: float | None
+    rate_plain_wps: float | None
 
 
 @dataclass(frozen=True, slots=True)

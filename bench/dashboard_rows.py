@@ -172,6 +172,7 @@ def _flag_rows(center: Center, run: AnalysisRun, call: Call, at: float) -> Itera
     quote = {"utterance": 11, "start": at + 6.0, "end": at + 10.5, "text": SAYINGS[0], "probability": 0.9, "contributions": PARTS}
     quote["disagreement"] = 0.4
     change = {"loudness_db": 4.1, "pitch_semitones": 2.4, "rate_wps": 0.2, "baseline_s": 18.0}
+    change |= {"loudness_plain_db": 4.1, "pitch_plain_semitones": 2.4, "rate_plain_wps": 0.2}
     evidence = {"quotes": [quote], "change": change, "effort": [], "rule_version": "high_frustration/1", "thresholds": {"rise": 0.5}}
     status = center.random.choice(("open", "open", "confirmed", "rejected"))
     place: dict[str, Any] = {"start": at, "end": at + 25.0}

@@ -6,13 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from analysis import baseline
 from analysis.values import (
-    BaselineChange,
     EffortSign,
     Evidence,
     Flag,
     FrustrationSegment,
-    Measures,
     Moment,
     Quote,
     ScoringMode,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from analysis.config import Config
-    from analysis.values import Scoring
+    from analysis.values import BaselineChange, Scoring
 
 FRUSTRATION_RULE, FRUSTRATION_VERSION = "high_frustration", "high_frustration/1"
 EFFORT_RULE, EFFORT_VERSION = "high_effort", "high_effort/1"
@@ -88,7 +87,7 @@ def _frustration_flags(state: FlagsState, stretch: FrustrationSegment) -> tuple[
     within = [moment for moment in state.moments if moment.utterance.id in stretch.utterances]
     evidence = Evidence(
         quotes=tuple(_quote(moment) for moment in _strongest(within)),
-        change=_change(moment.measures for moment in within),
+        change=_change_at_peak(state, within),
         effort=tuple(sign for sign in state.signs if stretch.start <= sign.at < stretch.end),
         rule_version=FRUSTRATION_VERSION,
         thresholds={"rise": limits.rise, "hold": limits.hold, "min_peak": rules.min_peak, "high_peak": rules.high_peak},
@@ -115,6 +114,12 @@ def _effort_flag(state: FlagsState, signs: Sequence[EffortSign]) -> Flag:
     return Flag(EFFORT_RULE, span.start, span.end, severity, evidence)
 
 
+def _change_at_peak(state: FlagsState, moments: Sequence[Moment]) -> BaselineChange | None:
+    """Of the utterance whose parts the evidence shows, so that both tell of the same words; None where it had no baseline."""
+    measures = max(moments, key=_probability).measures
+    return None if measures is None else baseline.change(measures, state.config.measures)
+
+
 def _strongest(moments: Iterable[Moment]) -> list[Moment]:
     """The most frustrated moments, in the order they were spoken."""
     ranked = sorted(moments, key=_probability, reverse=True)[:QUOTES]
@@ -139,20 +144,3 @@ def _words(moment: Moment) -> Quote:
     """The words alone: effort is free of emotion."""
     said = moment.utterance
     return Quote(utterance=said.id, start=said.start, end=said.end, text=said.text, probability=None, contributions=None)
-
-
-def _change(measured: Iterable[Measures | None]) -> BaselineChange | None:
-    """The largest change of each measure, up or down; None where there was no baseline to compare with."""
-    known = [measures for measures in measured if measures is not None and measures.baseline_s > 0.0]
-    if not known:
-        return None
-    return BaselineChange(
-        loudness_db=_largest(measures.loudness_change_db for measures in known),
-        pitch_semitones=_largest(measures.pitch_change_semitones for measures in known),
-        rate_wps=_largest(measures.rate_change_wps for measures in known),
-        baseline_s=max(measures.baseline_s for measures in known),
-    )
-
-
-def _largest(changes: Iterable[float | None]) -> float | None:
-    return max((change for change in changes if change is not None), key=abs, default=None)

@@ -115,7 +115,7 @@ def customer_moment(number: int, start: float, end: float, text: str, probabilit
 def flag(start: float = 4.2, end: float = 7.9, *, disagreement: float = 0.05) -> Flag:
     evidence = Evidence(
         quotes=(Quote(1, start, end, "I have called four times", 0.8314, CONTRIBUTIONS, disagreement),),
-        change=BaselineChange(6.1, 3.4, 0.4, 18.0),
+        change=BaselineChange(6.1, 3.4, 0.4, 18.0, 6.1, 3.4, 0.4),
         effort=(),
         rule_version="1",
         thresholds={"min_peak": 0.6},

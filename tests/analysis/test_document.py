@@ -69,7 +69,8 @@ def test_rounded_contributions_still_add_up() -> None:
 def test_flags_carry_their_evidence() -> None:
     evidence = to_document(made.analysis())["flags"][0]["evidence"]
     assert evidence["quotes"][0]["text"] == "I have called four times"
-    assert evidence["change"] == {"loudness_db": 6.1, "pitch_semitones": 3.4, "rate_wps": 0.4, "baseline_s": 18.0}
+    counted = {"loudness_db": 6.1, "pitch_semitones": 3.4, "rate_wps": 0.4, "baseline_s": 18.0}
+    assert evidence["change"] == counted | {"loudness_plain_db": 6.1, "pitch_plain_semitones": 3.4, "rate_plain_wps": 0.4}
     assert evidence["clip"] == {"start": 0.0, "end": 12.9}
     assert evidence["thresholds"] == {"min_peak": 0.6}
 

@@ -9,6 +9,7 @@ import pytest
 from analysis.config import Config
 from analysis.steps import flags
 from analysis.values import (
+    BaselineChange,
     Contributions,
     EffortSign,
     Flag,
@@ -55,9 +56,33 @@ def test_a_stretch_is_flagged_with_what_it_rests_on() -> None:
     assert flag.evidence.rule_version == "high_frustration/1"
     assert flag.evidence.thresholds == {"rise": 0.6, "hold": 0.45, "min_peak": 0.6, "high_peak": 0.8}
     assert flag.evidence.clip == Span(3.0, 33.0)
+    assert flag.evidence.change == BaselineChange(-6.0, -1.0, 0.5, 20.0, -6.0, -1.0, 0.5)
+
+
+def test_the_change_is_that_of_the_peak_and_of_no_other_utterance() -> None:
+    """Louder, higher or longer-founded ones beside it have bars of their own."""
+    (flag,) = found(moment(1, 0.7, louder_db=9.0, baseline_s=30.0), moment(2, 0.75, louder_db=2.0), moment(3, 0.65, louder_db=-12.0))
     assert flag.evidence.change is not None
-    assert (flag.evidence.change.loudness_db, flag.evidence.change.pitch_semitones) == (-6.0, -1.5)
-    assert flag.evidence.change.baseline_s == 20.0
+    assert (flag.evidence.change.loudness_db, flag.evidence.change.pitch_semitones, flag.evidence.change.baseline_s) == (2.0, -1.0, 20.0)
+
+
+def test_of_equal_peaks_the_first_is_told_of_as_on_the_evidence_card() -> None:
+    (flag,) = found(moment(1, 0.7, louder_db=1.0), moment(2, 0.8, louder_db=2.0), moment(3, 0.8, louder_db=3.0))
+    shown = max(flag.evidence.quotes, key=lambda quote: quote.probability or 0.0)
+    assert shown.utterance == 2
+    assert flag.evidence.change is not None
+    assert flag.evidence.change.loudness_db == 2.0
+
+
+def test_a_peak_without_a_baseline_claims_no_change_of_another() -> None:
+    (flag,) = found(moment(1, 0.9, baseline_s=0.0), moment(2, 0.7))
+    assert flag.evidence.change is None
+
+
+def test_a_change_that_was_held_back_stands_beside_the_plain_difference() -> None:
+    (flag,) = found(moment(1, 0.9, louder_db=6.0, baseline_s=10.0))
+    assert flag.evidence.change is not None
+    assert (flag.evidence.change.loudness_db, flag.evidence.change.loudness_plain_db) == (6.0, 9.0)
 
 
 def test_the_strongest_moments_are_quoted_in_the_order_they_were_said() -> None:

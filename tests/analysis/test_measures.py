@@ -201,6 +201,29 @@ def test_until_then_the_change_is_shrunk_to_the_population() -> None:
     assert rate == pytest.approx(4.0 - (2.0 / 3.0 + 3.0 * 2.0 / 3.0), abs=1e-3)
 
 
+@pytest.mark.parametrize("earlier_s", [1.3, 5.0, 14.9, 15.0, 40.0])
+def test_the_plain_difference_is_known_however_short_the_baseline(earlier_s: float) -> None:
+    state = grown((earlier_s, plain(-30.0, 100.0, 2.0), None))
+    counted = baseline.compare(state, utterance(9, 1, 90.0, 94.0), plain(-21.3, 150.0, 4.5), MeasuresConfig())
+    told = baseline.change(counted, MeasuresConfig())
+    assert told is not None
+    assert (told.loudness_db, told.pitch_semitones, told.rate_wps) == (
+        counted.loudness_change_db, counted.pitch_change_semitones, counted.rate_change_wps,
+    )  # fmt: skip
+    assert told.loudness_plain_db == pytest.approx(8.7, abs=0.01)
+    assert told.pitch_plain_semitones == pytest.approx(12 * math.log2(1.5), abs=0.01)
+    assert told.rate_plain_wps == pytest.approx(2.5, abs=0.01)
+
+
+def test_no_difference_is_told_of_what_was_not_measured() -> None:
+    state = grown((5.0, plain(-30.0, None, 2.0), None))
+    told = baseline.change(baseline.compare(state, utterance(9, 1, 90.0, 94.0), plain(-21.3), MeasuresConfig()), MeasuresConfig())
+    assert told is not None
+    assert (told.pitch_semitones, told.pitch_plain_semitones) == (None, None)
+    first = baseline.compare(baseline.start(), utterance(0, 1, 0.0, 4.0), plain(), MeasuresConfig())
+    assert baseline.change(first, MeasuresConfig()) is None
+
+
 def test_shouting_does_not_become_the_callers_normal() -> None:
     calm = [(8.0, plain(-30.0), 0.1), (8.0, plain(-30.0), 0.2)]
     loud = [(8.0, plain(-15.0), 0.9)] * 5
