@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from callanalytics import weights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RETRAIN = "Retrain them on data whose licence suits you with the scripts in training/."
+log = logging.getLogger(__name__)
 
 
 @register(Tags.files)
@@ -36,16 +37,25 @@ def analysis_config_readable(**_kwargs: Any) -> Sequence[CheckMessage]:
     return []
 
 
-@register()
+@register(deploy=True)
 def weights_licence(**_kwargs: Any) -> Sequence[CheckMessage]:
-    """Says which heads may not be used commercially, and what follows from the setting."""
+    """Says which heads may not be used commercially, and what follows from the setting.
+
+    For `check --deploy` alone: it is true of the processes that serve and score, whose environment another command does not know.
+    """
     heads = ", ".join(f"{head.name} ({head.license})" for head in weights.noncommercial())
     if not heads:
         return []
     if settings.ACCEPT_NONCOMMERCIAL_WEIGHTS:
-        return [Info(f"Heads that are not for commercial use score calls: {heads}.", hint=RETRAIN, id="callanalytics.I002")]
-    abstains = f"Heads that are not for commercial use do not score ({heads}): they abstain with weights_licence."
-    return [Info(abstains, hint=f"Set CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS, or: {RETRAIN}", id="callanalytics.I001")]
+        return [Info(f"Weights that exclude commercial use score calls: {heads}.", id="callanalytics.I002")]
+    off = "they score once CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS is set"
+    return [Info(f"Weights that exclude commercial use are switched off; {off}: {heads}.", id="callanalytics.I001")]
+
+
+def weights_licence_log() -> None:
+    """The same as one line of the log, for a server or a worker that starts."""
+    for message in weights_licence():
+        log.info(message.msg)
 
 
 @register(Tags.database, deploy=True)

@@ -15,6 +15,7 @@ from analysis import config as configuration
 from analysis import registry
 from analysis.config import Config
 from analysis.errors import AnalysisError
+from callanalytics.checks import weights_licence_log
 
 if TYPE_CHECKING:
     from analysis.ports import Denoiser, Engines
@@ -68,6 +69,8 @@ def _note_worker(conf: Any, options: dict[str, Any], **_: object) -> None:
     worker.processes = 1 if _is_solo(options.get("pool_cls")) else int(asked)
     queues = options.get("queues") or ()
     worker.analyses = not queues or any(name.startswith("analysis") for name in queues)
+    if worker.analyses:
+        weights_licence_log()
 
 
 def _is_solo(pool: object) -> bool:

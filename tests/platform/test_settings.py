@@ -41,8 +41,12 @@ def read(**values: str) -> env.Environment:
 
 
 def manage(home: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess[str]:
+    return python(home, "manage.py", *arguments, **values)
+
+
+def python(home: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess[str]:
     clean = {"PATH": os.environ["PATH"], "CALLANALYTICS_HOME": str(home)} | values
-    command = [sys.executable, "manage.py", *arguments]
+    command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=BASE_DIR, env=clean, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -104,6 +108,17 @@ def test_heads_that_may_not_be_used_commercially_are_named(settings: Settings, t
     assert "tone-base (L-tone-base)" in off.msg
     assert "wording" not in off.msg
     assert weights.missing() is None
+
+
+@pytest.mark.parametrize("door", ["wsgi", "asgi"])
+def test_a_server_that_starts_says_in_one_line_what_the_licence_of_the_weights_does(tmp_path: Path, door: str) -> None:
+    done = python(tmp_path, "-c", f"import callanalytics.{door}")
+    assert done.stderr.count("exclude commercial use") == len(done.stderr.splitlines()) == 1
+
+
+def test_other_commands_say_nothing_of_it(tmp_path: Path) -> None:
+    done = manage(tmp_path, "migrate", "--verbosity", "0")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_broken_analysis_configuration_is_an_error(settings: Settings, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from celery.concurrency import solo
 
 from analysis.errors import AnalysisError
-from callanalytics import celery
+from callanalytics import celery, checks
 from worker import runtime
 
 if TYPE_CHECKING:
@@ -63,6 +63,18 @@ def test_several_processes_get_one_thread_each(options: dict[str, Any], threads:
 )
 def test_a_worker_that_takes_no_calls_loads_no_models(queues: Any, analyses: bool) -> None:
     assert note(queues=queues).analyses is analyses
+
+
+@pytest.mark.parametrize(("queues", "lines"), [(None, 1), (["delivery", "maintenance"], 0)])
+def test_a_worker_that_scores_says_once_what_the_licence_of_its_weights_does(
+    queues: Any, lines: int, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    settings.ACCEPT_NONCOMMERCIAL_WEIGHTS = True
+    monkeypatch.setattr(checks.log, "info", said.append)
+    note(queues=queues)
+    assert len(said) == lines
+    assert all("exclude commercial use score calls: tone-" in line and "\n" not in line for line in said)
 
 
 def test_tasks_are_kept_until_done_and_taken_one_by_one() -> None:
