@@ -130,20 +130,25 @@ def _refuse_too_few(found: Collected) -> None:
     counts = {"frustrated": int(rows.frustrated.sum()), "not frustrated": int((~rows.frustrated).sum())}
     short = {name: MIN_OF_EACH - count for name, count in counts.items() if count < MIN_OF_EACH}
     missing = max(MIN_STRETCHES - len(rows), sum(short.values()))
+    sentences = []
     if missing > 0:
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
         of_them = " and ".join(f"at least {count} {name}" for name, count in short.items())
-        raise ApplicationError(
+        sentences.append(
             f"{_stretches(len(rows))} can be fitted to ({told}), {MIN_STRETCHES} are needed, with {MIN_OF_EACH} of each: "
-            f"{missing} more{', of them ' + of_them if of_them else ''}. {left_out(found)}".strip(),
-            code="conflict",
+            f"{missing} more{', of them ' + of_them if of_them else ''}."
         )
     if calls < MIN_CALLS:
-        raise ApplicationError(
-            f"The {_stretches(len(rows))} come from {calls} calls, {MIN_CALLS} are needed: what is learnt from a few callers says little "
-            "of the others. Judge stretches of other calls.",
-            code="conflict",
+        sentences.append(
+            f"{'They' if missing > 0 else f'The {_stretches(len(rows))}'} come from {_calls(calls)}, {MIN_CALLS} are needed: "
+            f"{MIN_CALLS - calls} more, because what is learnt from a few callers says little of the others."
         )
+    if sentences:
+        raise ApplicationError(" ".join(filter(None, (*sentences, left_out(found)))), code="conflict")
+
+
+def _calls(count: int) -> str:
+    return f"{count or 'no'} call{'s' if count > 1 else ''}"
 
 
 def _stretches(count: int) -> str:

@@ -99,6 +99,15 @@ def test_too_few_verdicts_are_refused_with_what_is_missing(world: World) -> None
     )
 
 
+def test_too_few_stretches_of_too_few_calls_are_refused_with_both(world: World) -> None:
+    with pytest.raises(ApplicationError, match=r"^0 judged .*: 50 more, .*\. They come from no call, 20 are needed: 20 more, because what"):
+        calibration_fit(FUSE)
+    for _ in range(2):
+        factories.judged_call(world, "confirm", contributions=ANGRY)
+    with pytest.raises(ApplicationError, match=r"^2 judged .*: 48 more, .*\. They come from 2 calls, 20 are needed: 18 more, because what"):
+        calibration_fit(FUSE)
+
+
 def test_one_answer_alone_is_refused(world: World) -> None:
     for _ in range(52):
         factories.judged_call(world, "confirm", contributions=ANGRY)
@@ -112,7 +121,7 @@ def test_a_few_calls_are_refused_however_many_verdicts(world: World) -> None:
     Verdict.objects.all().update(call=one)
     for number, verdict in enumerate(Verdict.objects.filter(flag=None)):
         Verdict.objects.filter(id=verdict.id).update(start=4.2 + number / 100)
-    with pytest.raises(ApplicationError, match="come from 1 calls, 20 are needed"):
+    with pytest.raises(ApplicationError, match=r"^The 60 judged stretches come from 1 call, 20 are needed: 19 more, because what"):
         calibration_fit(FUSE)
 
 
