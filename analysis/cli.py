@@ -141,11 +141,16 @@ def _analyzed(name: str, run: _Run) -> Document | None:
     except AnalysisError as error:
         _print(document.to_error(name, error))
         if not sys.stdout.isatty():
-            sys.stderr.write(f"{name}: {error.message}\n")
+            sys.stderr.write(f"{name}: {_unnamed(error.message, name)}\n")
         return None
     rendered = document.to_document(analysis) | {"file": name}
     _print(rendered)
     return rendered
+
+
+def _unnamed(message: str, name: str) -> str:
+    """The message without the file's name, by which most begin."""
+    return message.removeprefix(f"{name}: ").removeprefix(f"{Path(name).name}: ")
 
 
 def _written(rendered: Document, given: argparse.Namespace, run: _Run) -> bool:

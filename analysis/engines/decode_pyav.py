@@ -104,14 +104,12 @@ def _container(path: Path) -> Iterator[Any]:
     try:
         opened = av.open(str(path.absolute()), metadata_errors="ignore", options=options)
     except av.error.FFmpegError as error:
-        raise AnalysisError(f"{path.name}: not a recording FFmpeg can read ({error.strerror})", permanent=True) from error
+        raise AnalysisError(f"{path.name}: not a recording that can be read", permanent=True) from error
     with opened as container:
         try:
             yield container
         except av.error.FFmpegError as error:
-            raise AnalysisError(
-                f"{path.name}: FFmpeg cannot convert its audio ({error.strerror}); export it again", permanent=True
-            ) from error
+            raise AnalysisError(f"{path.name}: its audio cannot be read ({error.strerror}); export it again", permanent=True) from error
 
 
 def _audio_stream(container: Any, path: Path) -> Any:
@@ -119,7 +117,7 @@ def _audio_stream(container: Any, path: Path) -> Any:
         raise AnalysisError(f"{path.name}: the file holds no audio track", permanent=True)
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise AnalysisError(f"{path.name}: its audio is in a format FFmpeg cannot decode", permanent=True)
+        raise AnalysisError(f"{path.name}: its audio is in a format that cannot be read; export it as WAV, FLAC or MP3", permanent=True)
     return stream
 
 

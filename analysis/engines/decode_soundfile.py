@@ -52,7 +52,7 @@ class SoundFileDecoder:
                     skipped_packets=0,
                 )
         except soundfile.LibsndfileError as error:
-            raise AnalysisError(f"{path.name}: not a recording libsndfile can read ({error.error_string})", permanent=True) from error
+            raise AnalysisError(f"{path.name}: not a recording that can be read", permanent=True) from error
 
 
 def _stated_s(source: Any) -> float | None:

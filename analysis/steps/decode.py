@@ -180,7 +180,7 @@ def _unreadable(file: Path, failures: Sequence[AnalysisError]) -> AnalysisError:
     """One error for all decoders: what the first one said, and what to do where it is no recording at all."""
     reason = failures[0].message if failures else f"{file.name}: no decoder is configured"
     if "not a recording" in reason:
-        reason = f"{reason}; give a {READABLE} file. Headerless audio needs a WAV header first"
+        reason = f"{reason}; give a {READABLE} file. Bare samples need a WAV header first"
     return AnalysisError(reason, permanent=all(failure.permanent for failure in failures))
 
 

@@ -47,7 +47,8 @@ def test_several_files_print_a_line_each_in_the_order_given(tmp_path: Path, caps
     printed, told = capsys.readouterr()
     first, second = map(json.loads, printed.splitlines())
     assert status == 1
-    assert f"{broken}: {first['error']['message']}" in told
+    assert f"{broken}: not a recording that can be read; give a WAV" in told
+    assert told.count("broken.wav") == 1
     assert first["file"] == str(broken)
     assert first["error"]["permanent"] is True
     assert "broken.wav" in first["error"]["message"]
@@ -163,6 +164,19 @@ def test_terms_of_the_tone_weights_are_told_where_they_score(arguments: list[str
     assert ("which exclude commercial use" in capsys.readouterr().err) == told
 
 
+@pytest.mark.parametrize("name", ["notaudio.wav", "./notaudio.wav"])
+@pytest.mark.parametrize(("content", "reason"), [(b"this is not audio", "not a recording"), (b"", "the file is empty")])
+def test_standard_error_names_a_file_once_as_it_was_given(
+    name: str, content: bytes, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    assert cli.main([name, "--scoring", "words"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"{name}: {reason}")
+    assert told.count("notaudio.wav") == 1
+
+
 LEFT_OUT = "Tone is left out: its weights are under"
 
 
@@ -183,7 +197,12 @@ def test_a_configuration_switches_tone_off_only_where_it_says_so_and_either_is_t
     file, used = tmp_path / "site.toml", []
     file.write_text(content)
     build = registry.build
-    monkeypatch.setattr(registry, "build", lambda given: used.append(given) or build(given))
+
+    def watched(given: Config) -> Engines:
+        used.append(given)
+        return build(given)
+
+    monkeypatch.setattr(registry, "build", watched)
     cli.main(["absent.wav", "--config", str(file), *arguments])
     told = capsys.readouterr().err
     assert [config.tone.accept_noncommercial for config in used] == [scored]

@@ -302,6 +302,16 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, stem: str) -> None:
     assert name in error.message
 
 
+@pytest.mark.parametrize("decoders", [DECODERS, DECODERS[1:]])
+def test_what_is_no_recording_is_told_with_what_to_give_and_without_jargon(tmp_path: Path, decoders: list[Any]) -> None:
+    file = tmp_path / "notes.wav"
+    file.write_text("this is not audio")
+    assert refused(file, decoders).message == (
+        "notes.wav: not a recording that can be read; give a WAV, MP3, M4A, Ogg, FLAC, WebM, AMR, 3GP or WMA file. "
+        "Bare samples need a WAV header first"
+    )
+
+
 def test_a_missing_file_a_folder_and_a_device_are_refused(tmp_path: Path) -> None:
     assert "no such file" in refused(tmp_path / "gone.wav").message
     assert "a folder" in refused(tmp_path).message
