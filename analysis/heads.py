@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -192,14 +193,17 @@ def load_head(stem: str, folder: Path = WEIGHTS) -> LinearHead:
     return head
 
 
-def save_head(stem: str, tensors: dict[str, FloatArray], description: dict[str, Any], folder: Path = WEIGHTS) -> None:
-    """Write a head's two files; the card gets the digest of the tensors written."""
+def save_head(stem: str, tensors: dict[str, FloatArray], description: dict[str, Any], folder: Path = WEIGHTS) -> list[Path]:
+    """Write a head's two files; the card gets the digest of the tensors written. What was there is kept beside it: the copies' paths."""
     content = save_tensors(
         {key: np.ascontiguousarray(value, None if value.dtype == np.float16 else np.float32) for key, value in tensors.items()}
     )
     card = {**description, "digest": "sha256:" + hashlib.sha256(content).hexdigest()}
-    (folder / f"{stem}.safetensors").write_bytes(content)
-    (folder / f"{stem}.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    tensors_file, card_file = folder / f"{stem}.safetensors", folder / f"{stem}.json"
+    kept = [shutil.copyfile(file, file.with_name(f"{file.name}.previous")) for file in (tensors_file, card_file) if file.exists()]
+    tensors_file.write_bytes(content)
+    card_file.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    return kept
 
 
 def _card(description: dict[str, Any]) -> HeadCard:

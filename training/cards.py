@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.heads import WEIGHTS
 from training.corpus import ROOT
+from training.metrics import in_digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ def table_lines(title: str, table: Mapping[str, Any]) -> list[str]:
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     lines = [f"**{title}**", "", "| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
-        lines.append(f"| {name} | " + " | ".join(f"{row[column]:.3f}" if column in row else "" for column in columns) + " |")
+        lines.append(f"| {name} | " + " | ".join(in_digits(row[column]) if column in row else "" for column in columns) + " |")
     return [*lines, ""]
 
 

@@ -6,6 +6,7 @@ import csv
 import itertools
 import math
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,9 @@ PIECE_S = 4.0
 TONE_CLASSES = ("anger", "sadness", "fear", "disgust", "happiness", "surprise", "neutral")
 """In the order of `analysis.values.Tone`."""
 
+ACTED = "emotion/manifest.csv"
+"""The corpora, below the data folder."""
+
 CLASS_OF_LABEL = {
     "angry": "anger",
     "sad": "sadness",
@@ -47,6 +51,17 @@ CLASS_OF_LABEL = {
 def data_folder() -> Path:
     """Where the corpora lie: CALLANALYTICS_DATA, else the shared folder beside the repository."""
     return Path(os.environ.get("CALLANALYTICS_DATA", ROOT.parent / "shared" / "data"))
+
+
+def require(*files: str) -> None:
+    """End the command with one sentence where the data folder lacks one of these files."""
+    folder = data_folder()
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        sys.exit(
+            f"{folder} does not hold {', '.join(missing)}: set CALLANALYTICS_DATA to a folder with "
+            f'{", ".join(files)} ("Retrain it" in docs/models/tone.md and docs/models/wording.md)'
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,19 @@ from analysis.config import TranscribeConfig
 from analysis.engines.window_encoder import WhisperWindowEncoder
 from analysis.values import SAMPLE_RATE, FloatArray, PooledFrames
 from training.channel import Copy, as_recorded, draw_channel, draw_noisy, draw_telephone, through
-from training.corpus import CACHE, Clip, UsableClips, data_folder, in_pieces, read_clip, read_manifest, read_unacted, usable_clips
+from training.corpus import (
+    ACTED,
+    CACHE,
+    Clip,
+    UsableClips,
+    data_folder,
+    in_pieces,
+    read_clip,
+    read_manifest,
+    read_unacted,
+    require,
+    usable_clips,
+)
 from training.perturbations import PERTURBATIONS
 from training.tone_data import Rows, ToneData
 
@@ -241,6 +253,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["base", "tiny.en"])
     parser.add_argument("--copies", nargs="+", default=sorted({*MEASURED, *TRAINED}, key=SEEDS.__getitem__), choices=COPIES)
     arguments = parser.parse_args()
+    require(ACTED)
     fill_copies(arguments.weights, arguments.copies)
 
 

@@ -73,5 +73,10 @@ def class_weights(labels: Labels, groups: Sequence[str]) -> Doubles:
     return np.asarray(weights / weights.mean())
 
 
+def in_digits(number: float) -> str:
+    """With three decimals; a dash where there is nothing to measure, as the AUC of one class."""
+    return "–" if np.isnan(number) else f"{number:.3f}"
+
+
 def rounded(values: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}

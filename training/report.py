@@ -23,11 +23,12 @@ from analysis.config import Config
 from analysis.steps.fuse import Priors
 from training import baselines, composites, feature_calls, paired, ravdess, robustness, tone, wording_scores
 from training.cards import CARDS, table_lines
-from training.corpus import CACHE, data_folder
+from training.corpus import ACTED, CACHE, data_folder, require
 from training.features import MEASURED, TRAINED, babble_voices, open_sources
 from training.figures import draw
 from training.metrics import auc, average_precision, ece
 from training.reliability import reliability, risk_coverage
+from training.sentences import MEASURED_TEXTS, TRAINED_TEXTS
 from training.targets import TARGETS
 from training.tone_data import ANGER, over_seeds
 
@@ -170,6 +171,16 @@ SECTIONS: Mapping[str, Callable[[Run], Tables]] = {
 }
 
 
+READ = frozenset({"wording", "paired"})
+"""Sections that need labelled text; only the first of them needs no speech."""
+
+
+def needed(sections: Sequence[str]) -> list[str]:
+    """The files of the data folder without which these sections cannot be measured."""
+    speech = [ACTED] if set(sections) - {"wording"} else []
+    return [*speech, *TRAINED_TEXTS, *MEASURED_TEXTS] if READ & set(sections) else speech
+
+
 def render(results: Mapping[str, Any]) -> str:
     """The report as Markdown: what was to be reached first, then every table."""
     lines = [
@@ -224,6 +235,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=tone.SEEDS)
     arguments = parser.parse_args()
     started = time.perf_counter()
+    require(*needed(arguments.sections))
     CACHE.mkdir(parents=True, exist_ok=True)
     results = measured(arguments.sections, arguments.seeds)
     results["figures"] = draw(results["sections"], CARDS / "figures")

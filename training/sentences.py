@@ -25,6 +25,9 @@ POSITIVE = frozenset(
 )
 """The sentiment groups of the GoEmotions paper (Demszky et al. 2020, figure 2); the remaining labels are neither."""
 CHUNK = 2048
+TRAINED_TEXTS = ("text/goemotions/labels.txt", "text/goemotions/train.tsv")
+MEASURED_TEXTS = ("text/goemotions/dev.tsv", "text/airline/train.csv", "text/satisfaction/MWOZ.txt")
+"""Below the data folder."""
 
 
 @dataclass(frozen=True, slots=True)

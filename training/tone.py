@@ -18,10 +18,10 @@ from scipy.special import expit
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold
 
 from analysis.heads import BASELINE_PRIOR_S, HeadCard, LinearHead, save_head
-from training.corpus import TONE_CLASSES, UNACTED
+from training.corpus import ACTED, TONE_CLASSES, UNACTED, data_folder, read_manifest, require
 from training.features import COPIES, MEASURED, TRAINED, fill_copies, load_copy, open_sources
 from training.linear import ClassTask, LinearRows, fit_classes, fit_graded
-from training.metrics import best_temperature, class_weights, rounded, softmax
+from training.metrics import best_temperature, class_weights, in_digits, rounded, softmax
 from training.music import load_music, music_in_words
 from training.refusals import fit_refusals
 from training.reliability import least_confidence
@@ -40,7 +40,7 @@ from training.tone_data import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from analysis.values import FloatArray
     from training.corpus import Clip
@@ -319,6 +319,19 @@ class Terms:
     commercial_use: bool = False
 
 
+def terms_of(corpora: Iterable[str], licence: str | None, *, commercial_use: bool) -> Terms:
+    """The terms given, or those of the shared corpora. Raises ValueError where nobody but the user knows them, or they contradict."""
+    own = sorted(set(corpora) - CORPUS_TERMS.keys())
+    if licence is None and own:
+        raise ValueError(
+            f"--license is needed: the terms of {', '.join(own)} are known to you alone. Name what the new head may be used under "
+            "(SPDX, as in --license LicenseRef-own), with --commercial-use where it may serve commercially"
+        )
+    if licence is None and commercial_use:
+        raise ValueError(f"--commercial-use needs --license: without it the head stays under {Terms().licence}, which forbids that")
+    return Terms(licence or Terms().licence, commercial_use)
+
+
 def description(weights: str, head: ToneHead, rows: Rows, *, metrics: dict[str, Table], terms: Terms = Terms()) -> dict[str, Any]:
     balance = row_weights(rows)
     return {
@@ -350,7 +363,7 @@ def show(metrics: dict[str, Any]) -> None:
         print(title)
         for name, value in table.items():
             cells = value if isinstance(value, dict) else {"": value}
-            print(f"  {name:22}" + "  ".join(f"{key} {number:.3f}" for key, number in cells.items()), flush=True)
+            print(f"  {name:22}" + "  ".join(f"{key} {in_digits(number)}" for key, number in cells.items()), flush=True)
 
 
 def main() -> None:
@@ -358,25 +371,34 @@ def main() -> None:
     parser.add_argument("--weights", default="base")
     parser.add_argument("--copies", nargs="+", default=list(dict.fromkeys([*TRAINED, *MEASURED])), choices=COPIES)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how often everything is measured, over other folds and orders")
-    parser.add_argument("--license", default=Terms().licence, help="of the trained weights (SPDX)")
+    parser.add_argument("--license", help=f"of the trained weights (SPDX); {Terms().licence} where all data is of the shared corpora")
     parser.add_argument("--commercial-use", action="store_true", help="state that the data allows commercial use")
     arguments = parser.parse_args()
-    terms = Terms(arguments.license, arguments.commercial_use)
+    require(ACTED)
+    corpora = {clip.corpus for clip in read_manifest(data_folder() / ACTED)}
+    try:
+        terms = terms_of(corpora, arguments.license, commercial_use=arguments.commercial_use)
+    except ValueError as error:
+        parser.error(str(error))
     started = time.perf_counter()
     fill_copies([arguments.weights], arguments.copies)
-    data = load(arguments.weights, arguments.copies)
+    data, music = load(arguments.weights, arguments.copies), load_music(arguments.weights)
+    print(f"music: {music_in_words(music)}", flush=True)
     found = evaluate(data, arguments.seeds)
     show(found.metrics)
     trained = data.where(np.isin(data.rows.copies, TRAINED))
     fitted = train(trained, penalty=found.penalty)
     head = replace(fitted, temperature=found.temperature, least_confidence=found.least_confidence)
     stem = f"tone-whisper-{arguments.weights}"
-    music = load_music(arguments.weights)
     refusing = fit_refusals(trained if music is None else ToneData.joined([trained, music]), head.mean, head.std)
     described = description(arguments.weights, head, trained.rows, metrics=found.metrics, terms=terms)
-    save_head(stem, tensors(head) | refusing, {**described, "music": music_in_words(music)})
+    replaced = save_head(stem, tensors(head) | refusing, {**described, "music": music_in_words(music)})
     settled_at = f"penalty {head.penalty}, temperature {head.temperature:.3f}, least confidence {head.least_confidence:.3f}"
     print(f"wrote {stem}: {settled_at}; {time.perf_counter() - started:.0f} s")
+    for kept in replaced:
+        print(f"what was there is kept as {kept}")
+    if music is None:
+        print("this head never refuses music: none was read (python -m training.music --folder MUSIC, then train again)")
 
 
 if __name__ == "__main__":

@@ -19,10 +19,18 @@ import torch
 from analysis import resolver
 from analysis.engines.wording_head import ADAPTER, HEAD
 from analysis.heads import WEIGHTS, save_head
-from training.corpus import ROOT, data_folder
-from training.metrics import auc, average_precision, best_temperature, ece, rounded
+from training.corpus import ROOT, data_folder, require
+from training.metrics import auc, average_precision, best_temperature, ece, in_digits, rounded
 from training.noise import Mishearing, spoken
-from training.sentences import goemotions_labels, read_challenge, read_goemotions, read_multiwoz, read_phrases
+from training.sentences import (
+    MEASURED_TEXTS,
+    TRAINED_TEXTS,
+    goemotions_labels,
+    read_challenge,
+    read_goemotions,
+    read_multiwoz,
+    read_phrases,
+)
 from training.wording_scores import (
     AIRLINE,
     CHALLENGE,
@@ -197,7 +205,7 @@ def show(title: str, table: Mapping[str, Any]) -> None:
     rows = table if all(isinstance(value, dict) for value in table.values()) else {"": table}
     print(title)
     for name, cells in rows.items():
-        print(f"  {name:44}" + "  ".join(f"{key} {number:.3f}" for key, number in cells.items()), flush=True)
+        print(f"  {name:44}" + "  ".join(f"{key} {in_digits(number)}" for key, number in cells.items()), flush=True)
 
 
 def write_measured(weights: Path, text: Path) -> None:
@@ -214,7 +222,8 @@ def train(text: Path, weights: Path, limit: int | None, recipe: Recipe) -> None:
     phrases = read_phrases(PHRASES)
     model = trained(comments, phrases, goemotions_labels(text / "goemotions"), recipe)
     card = description(recipe, prior(comments, phrases, recipe), temperature(model, comments), {})
-    save_head(HEAD, tensors(model), card, weights)
+    for kept in save_head(HEAD, tensors(model), card, weights):
+        print(f"what was there is kept as {kept}")
 
 
 def main() -> None:
@@ -222,6 +231,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=None, help="try the first N comments only: nothing is kept, the probes are shown")
     parser.add_argument("--measure", action="store_true", help="train nothing, measure what is shipped")
     options = parser.parse_args()
+    require(*TRAINED_TEXTS, *(() if options.limit is not None else MEASURED_TEXTS))
     text = data_folder() / "text"
     if options.limit is not None:
         with tempfile.TemporaryDirectory() as aside:

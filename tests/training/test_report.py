@@ -107,6 +107,9 @@ def test_sections_that_are_no_more_are_dropped(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_command_writes_results_report_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "emotion").mkdir()
+    (tmp_path / "emotion" / "manifest.csv").touch()
+    monkeypatch.setenv("CALLANALYTICS_DATA", str(tmp_path))
     monkeypatch.setattr(report, "RESULTS", tmp_path / "report.json")
     monkeypatch.setattr(report, "CARDS", tmp_path)
     monkeypatch.setattr(report, "CACHE", tmp_path / "cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.heads import BASELINE_PRIOR_S, load_head, save_head
-from tests.training.made import COPIES, CORPORA, SPEAKERS, clean, made_up, shuffled, spoken_as, with_clips
+from tests.training.made import COPIES, CORPORA, SPEAKERS, clean, made_up, said, shuffled, spoken_as, with_clips
 from training import tone
 from training.corpus import TONE_CLASSES, UNACTED, Clip
 from training.features import MEASURED
@@ -18,6 +19,7 @@ from training.metrics import auc, softmax
 from training.tone_data import ANGER, HeldOut, Table, ToneData, false_alarms, numbers, over_seeds, relative, report, strong_anger_auc
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -385,6 +387,82 @@ def test_terms_of_own_data_reach_the_description() -> None:
     assert own["penalty"] == 0.1
     assert sum(own["priors"].values()) == pytest.approx(1.0, abs=1e-3)
     assert own["priors"]["fear"] == pytest.approx(0.1, abs=1e-3), "a fifth of one corpus of two"
+
+
+def test_the_shared_corpora_state_their_own_terms() -> None:
+    assert tone.terms_of(tone.CORPUS_TERMS, None, commercial_use=False) == tone.Terms("CC-BY-NC-SA-4.0", commercial_use=False)
+    own = tone.terms_of(["ravdess"], "CC-BY-4.0", commercial_use=True)
+    assert own == tone.Terms("CC-BY-4.0", commercial_use=True), "what is given goes before"
+
+
+def test_commercial_use_is_not_stated_of_terms_that_forbid_it() -> None:
+    with pytest.raises(ValueError, match="--commercial-use needs --license"):
+        tone.terms_of(["ravdess"], None, commercial_use=True)
+
+
+def labelled_speech(folder: Path, corpora: Sequence[str]) -> None:
+    """A data folder whose manifest names these corpora and whose clips cannot be read."""
+    rows = [f"{corpus},{corpus}.wav,{corpus}:1,f,en,angry,,," for corpus in corpora]
+    (folder / "emotion").mkdir()
+    (folder / "emotion" / "manifest.csv").write_text(
+        "\n".join(["corpus,path,speaker,gender,language,emotion,intensity,text,seconds", *rows])
+    )
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """The command over made-up features of the corpora that the manifest names; its head goes to `tmp_path`."""
+
+    def run(data: ToneData, *options: str) -> None:
+        labelled_speech(tmp_path, sorted(set(data.rows.corpora)))
+        monkeypatch.setenv("CALLANALYTICS_DATA", str(tmp_path))
+        monkeypatch.setattr(tone, "fill_copies", lambda *_: None)
+        monkeypatch.setattr(tone, "load", lambda *_: data)
+        monkeypatch.setattr(tone, "load_music", lambda _: None)
+        monkeypatch.setattr(tone, "save_head", functools.partial(save_head, folder=tmp_path))
+        monkeypatch.setattr("sys.argv", ["tone", "--seeds", "1", *options])
+        tone.main()
+
+    return run
+
+
+def test_own_corpora_need_terms_before_anything_is_encoded(command: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command(made_up())
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert "--license is needed: the terms of first, second are known to you alone" in shown.err
+    assert not shown.out
+
+
+def test_the_command_writes_a_head_under_the_terms_given_and_keeps_the_one_before(
+    command: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = made_up()
+    before = tone.train(data, penalty=0.1)
+    save_head("tone-whisper-base", tone.tensors(before), tone.description("base", before, data.rows, metrics={}), tmp_path)
+    shipped = {file.name: file.read_bytes() for file in tmp_path.glob("tone-*")}
+    command(data, "--license", "LicenseRef-own", "--commercial-use")
+    card = load_head("tone-whisper-base", tmp_path).card
+    assert (card.license, card.commercial_use) == ("LicenseRef-own", True)
+    assert {file.name.removesuffix(".previous"): file.read_bytes() for file in tmp_path.glob("*.previous")} == shipped
+    shown = capsys.readouterr().out
+    assert f"what was there is kept as {tmp_path / 'tone-whisper-base.json.previous'}" in shown
+    assert "this head never refuses music" in shown
+
+
+def test_a_first_head_replaces_nothing(command: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command(made_up(), "--license", "LicenseRef-own")
+    assert "kept as" not in capsys.readouterr().out
+    assert not list(tmp_path.glob("*.previous"))
+
+
+def test_what_cannot_be_measured_is_shown_as_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    strong = replace(said(["angry"], [0.9]), rows=clean([replace(spoken_as(["angry"])[0], intensity="strong")]))
+    tone.show({"arousal_strong_anger": strong_anger_auc(strong, ["clean"])})
+    shown = capsys.readouterr().out
+    assert "auc –" in shown
+    assert "nan" not in shown
 
 
 def test_a_head_of_speech_that_lacks_a_class_can_be_read_and_never_says_it(tmp_path: Path) -> None:
