@@ -28,6 +28,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "short_share": SHARE,
     "threshold": SHARE,
     "release": SHARE,
+    "loud_threshold": SHARE,
+    "loud_release": SHARE,
+    "loud_db": (-120.0, 120.0),
     "min_speech_s": (0.0, 30.0),
     "min_silence_s": (0.0, 30.0),
     "pad_s": (0.0, 10.0),
@@ -127,6 +130,12 @@ class SpeechConfig:
     """Silero's probability from which a hop is speech."""
     release: float = 0.35
     """Probability under which speech ends (Silero's hysteresis of 0.15)."""
+    loud_threshold: float = 0.15
+    """`threshold` of a hop that is as loud as the channel's speech so far: Silero doubts shouting (docs/models/speech.md)."""
+    loud_release: float = 0.05
+    """`release` of such a hop."""
+    loud_db: float = -3.0
+    """Level from which a hop is that loud, against the mean power of the channel's speech so far."""
     min_speech_s: float = 0.1
     min_silence_s: float = 0.3
     pad_s: float = 0.2

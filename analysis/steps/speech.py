@@ -99,6 +99,10 @@ class _Channel:
     powers: list[FloatArray] = field(default_factory=list)
     spoken: list[NDArray[np.bool_]] = field(default_factory=list)
     told: int = 0
+    sure_power: float = 0.0
+    """Sum over the hops of its own that the detector is sure of ..."""
+    sure_hops: int = 0
+    """... and how many they are."""
 
 
 @dataclass(slots=True)
@@ -171,12 +175,32 @@ def _take(state: SpeechState, samples: FloatArray, probabilities: Sequence[Float
         return
     known = np.concatenate([state.past, samples], axis=1)
     for index, channel in enumerate(state.channels):
+        powers = _powers(samples[index].reshape(-1, state.hop))
         copied = _copied(state, known, index, probabilities[index])
-        channel.own.push(np.where(copied, np.float32(0.0), probabilities[index]))
+        heard = _with_shouting(channel, probabilities[index], powers, ~copied, state.config)
+        channel.own.push(np.where(copied, np.float32(0.0), heard))
         channel.bleed.push(np.where(copied, probabilities[index], np.float32(0.0)))
-        channel.powers.append(_powers(samples[index].reshape(-1, state.hop)))
-        channel.spoken.append(probabilities[index] >= state.config.release)
+        channel.powers.append(powers)
+        channel.spoken.append(heard >= state.config.release)
     state.past = known[:, known.shape[1] - state.past.shape[1] :].copy()
+
+
+def _with_shouting(
+    channel: _Channel, probabilities: FloatArray, powers: FloatArray, own: NDArray[np.bool_], config: SpeechConfig
+) -> FloatArray:
+    """The probabilities, with hops as loud as the channel's speech so far lifted where they reach the lower thresholds.
+
+    The detector doubts shouting, and a caller's outburst must not count as silence (docs/models/speech.md).
+    """
+    sure = own & (probabilities >= config.threshold)
+    power = np.cumsum(np.concatenate([[channel.sure_power], np.where(sure, powers, 0.0)]), dtype=np.float64)
+    hops = np.cumsum(np.concatenate([[channel.sure_hops], sure]))
+    channel.sure_power, channel.sure_hops = float(power[-1]), int(hops[-1])
+    known = hops[:-1] >= MIN_LEVEL_HOPS
+    loud = known & (powers >= power[:-1] / np.maximum(hops[:-1], 1) * 10.0 ** (config.loud_db / 10.0))
+    between = (config.release + config.threshold) / 2
+    heard = np.where(loud & (probabilities >= config.loud_release), np.maximum(probabilities, between), probabilities)
+    return np.asarray(np.where(loud & (probabilities >= config.loud_threshold), 1.0, heard), np.float32)
 
 
 def _powers(hops: FloatArray) -> FloatArray:
@@ -191,7 +215,7 @@ def _copied(state: SpeechState, known: FloatArray, index: int, probabilities: Fl
     delay = state.past.shape[1]
     for first in range(0, len(probabilities), WINDOW_HOPS):
         hops = slice(first, first + WINDOW_HOPS)
-        if probabilities[hops].max() < state.config.release:
+        if probabilities[hops].max() < state.config.loud_release:
             continue
         begin, end = first * state.hop, min((first + WINDOW_HOPS) * state.hop, known.shape[1] - delay)
         copied[hops] = _is_copy(known[index, delay + begin : delay + end], known[1 - index, begin : delay + end], state.config)

@@ -5,28 +5,32 @@ from __future__ import annotations
 import csv
 import dataclasses
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from analysis import registry
 from analysis.config import Config
 from analysis.errors import AnalysisError
 from analysis.steps import speech
 from analysis.values import ChannelSpeech, Span, Speech
+from bench.asr import hold_music
 from tests import audio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from analysis.config import SpeechConfig
     from analysis.ports import SpeechDetector
     from analysis.values import FloatArray
 
 CONFIG = Config()
 HOP_S = 0.032
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +225,105 @@ def test_a_stricter_threshold_finds_less(call: FloatArray, detector: SpeechDetec
     less = speech.detect(recording, detector, strict, lambda step, fraction: None)
     more = speech.detect(recording, detector, CONFIG.speech, lambda step, fraction: None)
     assert sum(s.seconds for s in less.channels[0].spans) < sum(s.seconds for s in more.channels[0].spans)
+
+
+class Scripted:
+    """A detector that gives these probabilities, whatever it hears."""
+
+    hop_s = HOP_S
+    name = "scripted"
+
+    def __init__(self, probabilities: Sequence[float]) -> None:
+        self._left = list(probabilities)
+
+    def start(self) -> Scripted:
+        return self
+
+    def push(self, samples: FloatArray) -> FloatArray:
+        count = len(samples) // 512
+        given, self._left = self._left[:count], self._left[count:]
+        return np.asarray(given, np.float32)
+
+    def finish(self) -> FloatArray:
+        return np.zeros(0, np.float32)
+
+
+SURE, DOUBTFUL, STILL_DOUBTFUL, SILENT = 0.9, 0.2, 0.1, 0.01
+
+
+def heard(stretches: Sequence[tuple[float, float]], *, config: SpeechConfig = CONFIG.speech) -> list[tuple[float, float]]:
+    """Spans of one channel of stretches of a second each: what the detector says of it, and its level in dB."""
+    hops = 32
+    samples = np.concatenate([audio.noise(hops * HOP_S, level, seed) for seed, (_, level) in enumerate(stretches)])[None]
+    state = speech.start(Scripted([each for probability, _ in stretches for each in [probability] * hops]), 1, config)
+    speech.push(state, samples)
+    return [(round(span.start, 1), round(span.end, 1)) for span in speech.finish(state).channels[0].spans]
+
+
+def test_a_shout_that_the_detector_doubts_is_speech() -> None:
+    quiet = [(SURE, -30.0), (SILENT, -60.0)]
+    assert heard([*quiet, (SILENT, -60.0)]) == [(0.0, 1.2)]
+    assert heard([*quiet, (DOUBTFUL, -20.0), (SILENT, -60.0)]) == [(0.0, 1.2), (1.8, 3.3)]
+    assert heard([*quiet, (DOUBTFUL, -20.0), (STILL_DOUBTFUL, -20.0), (SILENT, -60.0)]) == [(0.0, 1.2), (1.8, 4.3)]
+
+
+def test_what_is_doubtful_and_not_loud_is_none() -> None:
+    assert heard([(SURE, -30.0), (SILENT, -60.0), (DOUBTFUL, -36.0), (SILENT, -60.0)]) == [(0.0, 1.2)]
+    assert heard([(SURE, -30.0), (SILENT, -60.0), (STILL_DOUBTFUL, -20.0), (SILENT, -60.0)]) == [(0.0, 1.2)]
+
+
+def test_how_loud_the_speech_is_has_to_be_known_first() -> None:
+    assert heard([(DOUBTFUL, -10.0), (SURE, -30.0), (SILENT, -60.0)]) == [(0.8, 2.2)]
+    assert heard([(DOUBTFUL, -10.0), (SILENT, -60.0)]) == []
+
+
+def test_loud_music_after_speech_is_no_speech(detector: SpeechDetector) -> None:
+    said, rate = soundfile.read(SAMPLES / "calm.flac", dtype="float32", always_2d=True)
+    voice = np.asarray(soxr.resample(said[:, 0], rate, 16000), np.float32)[: 16000 * 12]
+    music = hold_music()[: 16000 * 10]
+    loud = music * (voice.std() / music.std()) * 2.0
+    samples = np.concatenate([voice, np.zeros(8000, np.float32), loud])[None]
+    state = speech.start(detector, 1, CONFIG.speech)
+    speech.push(state, samples)
+    spans = speech.finish(state).channels[0].spans
+    assert spans[0].end < 12.0
+    assert sum(span.overlap(Span(12.8, 22.5)) for span in spans) < 0.3
+
+
+@pytest.fixture(scope="module")
+def shouted(data: Path) -> list[tuple[FloatArray, Span]]:
+    """Women of RAVDESS over a telephone: a calm sentence, and where the same woman then shouts."""
+    rows = [
+        row for row in csv.DictReader((data / "emotion" / "manifest.csv").open()) if row["corpus"] == "ravdess" and row["gender"] == "f"
+    ]
+    made = []
+    for angry in [row for row in rows if (row["emotion"], row["intensity"]) == ("angry", "strong")][::3]:
+        calm = next(row for row in rows if row["speaker"] == angry["speaker"] and row["emotion"] == "neutral")
+        clips = [soundfile.read(data / "emotion" / row["path"], dtype="float32")[0] for row in (calm, angry)]
+        gap = np.zeros(8000, np.float32)
+        whole = np.concatenate([gap, clips[0], gap, clips[1], gap])
+        line = soxr.resample(soxr.resample(whole, 16000, 8000), 8000, 16000)
+        line = line + audio.noise(len(line) / 16000, -70.0, 1)[: len(line)]
+        at = (len(clips[0]) + 2 * len(gap)) / 16000
+        made.append((np.asarray(line, np.float32), Span(at, at + len(clips[1]) / 16000)))
+    return made
+
+
+def loud_share(samples: FloatArray, shout: Span, detector: SpeechDetector, config: SpeechConfig) -> float:
+    """Of the loud hops of the shout, those in spans."""
+    state = speech.start(detector, 1, config)
+    speech.push(state, samples[None])
+    spans = speech.finish(state).channels[0].spans
+    levels = {at: samples[round(at * 16000) :][:512].std() for at in np.arange(shout.start, shout.end, HOP_S)}
+    loud = [at for at, level in levels.items() if level > max(levels.values()) * 10 ** (-25 / 20)]
+    return float(np.mean([any(span.start <= at < span.end for span in spans) for at in loud]))
+
+
+def test_shouting_women_are_heard(shouted: list[tuple[FloatArray, Span]], detector: SpeechDetector) -> None:
+    as_loud_as_ever = dataclasses.replace(CONFIG.speech, loud_db=120.0)
+    before = [loud_share(samples, shout, detector, as_loud_as_ever) for samples, shout in shouted]
+    found = [loud_share(samples, shout, detector, CONFIG.speech) for samples, shout in shouted]
+    assert len(found) > 8
+    assert np.mean(before) < 0.85, "else this test shows nothing"
+    assert np.mean(found) > 0.95, found
+    assert min(found) > 0.6
