@@ -30,8 +30,8 @@ FULL_SHARE = 0.75
 QUIET_S = 0.2
 """Length of the quietest stretch that is looked for inside a span without a pause."""
 
-PASSED_OVER_TOGETHER = 4
-"""Pieces without a word that are heard again in one window: the fewer, the less one sentence hides another like it."""
+HEARD_AGAIN_TOGETHER = 4
+"""Pieces that are heard again in one window: the fewer, the less one sentence hides another like it."""
 
 MIN_WORD_S = 0.02
 """One encoder frame: no word is shorter."""
@@ -139,6 +139,11 @@ def transcribe(
 
     for batch in _batches(windows, config.batch):
         first = hear(batch)
+        confused = [window for window, transcript in first if _is_confused(window, transcript, config)]
+        apart = [part for window in confused for part in _in_parts(window, window.pieces, config)]
+        first = [each for each in first if each[0] not in confused] + [
+            each for part in _batches(apart, config.batch) for each in hear(part)
+        ]
         passed_over = [again for window, transcript in first for again in _passed_over(window, transcript, config)]
         second = [each for again in _batches(passed_over, config.batch) for each in hear(again)]
         for window, transcript in (*first, *second):
@@ -282,8 +287,20 @@ def _passed_over(window: Window, heard: WindowTranscript, config: TranscribeConf
     if not heard.words or _is_invented(window, heard, config):
         return []
     spoken = {_piece_at(window, (word.start + word.end) / 2) for word in without_phantoms(heard.words)}
-    silent = [piece.span for piece in window.pieces if piece not in spoken and piece.span.seconds >= config.min_passed_over_s]
-    groups = [silent[first : first + PASSED_OVER_TOGETHER] for first in range(0, len(silent), PASSED_OVER_TOGETHER)]
+    silent = [piece for piece in window.pieces if piece not in spoken and piece.span.seconds >= config.min_passed_over_s]
+    return _in_parts(window, silent, config)
+
+
+def _is_confused(window: Window, heard: WindowTranscript, config: TranscribeConfig) -> bool:
+    """Whether alignment lost count among many like sentences: what it gave no time then lies half under another piece's words."""
+    several = len(window.pieces) > HEARD_AGAIN_TOGETHER and not _is_invented(window, heard, config)
+    return several and len(without_phantoms(heard.words)) < len(heard.words)
+
+
+def _in_parts(window: Window, pieces: Sequence[Piece], config: TranscribeConfig) -> list[Window]:
+    """These pieces of a window, a few at a time."""
+    spans = [piece.span for piece in pieces]
+    groups = [spans[first : first + HEARD_AGAIN_TOGETHER] for first in range(0, len(spans), HEARD_AGAIN_TOGETHER)]
     return [Window(window.voice, window.channel, _pieces(group, config)) for group in groups]
 
 

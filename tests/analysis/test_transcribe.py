@@ -341,6 +341,23 @@ class TestPhantoms:
         said = [*spoken_again(SENTENCE, 0.0), *(word(1.6, 1.6, f" {text}") for text in ("and", "the", "cat", "is", "on", "top."))]
         assert self.kept(minutes, said) == ([f"{' '.join(SENTENCE)} and the cat is on top."], [])
 
+    def test_where_many_stretches_are_heard_together_they_are_heard_again_a_few_at_a_time(self, minutes: Recording) -> None:
+        """A sentence that is stretched over two stretches while another gets no time is put right where fewer are heard."""
+        spans = [(10.0 * number, 10.0 * number + 2.0) for number in range(6)]
+        squeezed = [word(9.0, 9.0, f" {text}") for text in SENTENCE]
+        confused = [*spoken_again(SENTENCE, 0.2, 2.4, wps=2.0), *squeezed, *spoken_again(SENTENCE, 9.2)]
+
+        def hear(window: FloatArray) -> list[Word]:
+            parts = round((len(window) / SAMPLE_RATE + 0.25) / 2.25)
+            return confused if parts == 6 else spoken_again(SENTENCE, *[2.25 * number + 0.2 for number in range(parts)])
+
+        transcriber = ScriptedTranscriber(hear=hear)
+        found = run(minutes, [voice(*spans)], transcriber)
+        assert [item.text for item in found.utterances] == [" ".join(SENTENCE)] * 6
+        assert [item.start for item in found.utterances] == pytest.approx([start + 0.2 for start, _ in spans])
+        assert [round(len(window) / SAMPLE_RATE, 2) for batch in transcriber.batches for window in batch] == [13.25, 8.75, 4.25]
+        assert not found.notes
+
     def test_a_stretch_that_held_only_a_copy_is_heard_again(self, minutes: Recording) -> None:
         words = [*spoken_again(SENTENCE, 0.2), *(word(2.25, 2.25, f" {text}") for text in SENTENCE)]
         again = spoken_again(("Kids", "are", "talking."), 0.3)
