@@ -213,16 +213,18 @@ def _silence(measures: dict[str, Any]) -> str:
 
 
 def _scored(utterances: Sequence[Outlined]) -> str:
-    """`34 of 40 customer utterances; withheld: 4 too little speech, 2 both were speaking; no tone: 9 too noisy`."""
+    """`34 of 40 customer utterances; withheld: 4 too little speech, 2 both were speaking; no tone for 9: 9 too noisy`."""
     customer = [row for row in utterances if row.party == "customer"]
     withheld = Counter(row.abstained for row in customer if row.abstained)
     text = f"{len(customer) - withheld.total()} of {len(customer)} customer utterances"
     toneless = Counter(row.tone_abstained for row in customer if row.tone_abstained)
-    return "; ".join(filter(None, (text, _counted("withheld", withheld, "abstained"), _counted("no tone", toneless, "tone_abstained"))))
+    reasons = _counted(withheld, "abstained")
+    without = f"no tone for {toneless.total()}: {_counted(toneless, 'tone_abstained')}" if toneless else ""
+    return "; ".join(filter(None, (text, reasons and f"withheld: {reasons}", without)))
 
 
-def _counted(label: str, reasons: Counter[str], table: str) -> str:
-    return f"{label}: {', '.join(f'{count} {plain(code, table)}' for code, count in reasons.most_common())}" if reasons else ""
+def _counted(reasons: Counter[str], table: str) -> str:
+    return ", ".join(f"{count} {plain(code, table)}" for code, count in reasons.most_common())
 
 
 def _engines(run: AnalysisRun | None) -> Rows:

@@ -184,6 +184,54 @@ def test_names_without_end_fit_the_page(at_desk: Watched, address: str) -> None:
         assert page.evaluate(CUT_OFF) == [], f"cut off at {width} px"
 
 
+def test_on_a_phone_coaching_comes_after_what_it_is_about(at_desk: Watched) -> None:
+    page = at_desk.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    a_flagged_call(page)
+    tops = [top_of(page, selector) for selector in ("[data-flag]", ".frustration-chart", ".transcript", "#coaching")]
+    assert tops == sorted(tops)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert top_of(page, "[data-flag]") < top_of(page, "#coaching")
+    left = "(selector) => document.querySelector(selector).getBoundingClientRect().left"
+    assert page.evaluate(left, "#coaching") == page.evaluate(left, "[data-flag] > *") > page.evaluate(left, ".transcript")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_verdicts_keep_to_one_line(at_desk: Watched, width: int) -> None:
+    page = at_desk.page
+    page.set_viewport_size({"width": width, "height": 900})
+    a_flagged_call(page)
+    heights = page.evaluate("[...document.querySelectorAll('.verdict fieldset button')].map((button) => button.offsetHeight)")
+    assert heights
+    assert set(heights) == {32}
+
+
+def test_keys_are_shown_to_who_has_them(at_desk: Watched) -> None:
+    a_flagged_call(at_desk.page)
+    shown = "getComputedStyle(document.querySelector('.verdict kbd')).display !== 'none'"
+    assert at_desk.page.evaluate(shown)
+    context = at_desk.page.context
+    assert context.browser is not None
+    phone = context.browser.new_context(
+        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True, storage_state=context.storage_state()
+    ).new_page()
+    phone.goto(at_desk.page.url)
+    assert not phone.evaluate(shown)
+    phone.context.close()
+
+
+def a_flagged_call(page: Page) -> None:
+    page.goto("/calls/?flagged=yes")
+    page.locator("a.name").first.click()
+    page.wait_for_selector("[data-flag]")
+
+
+def top_of(page: Page, selector: str) -> float:
+    box = page.locator(selector).first.bounding_box()
+    assert box is not None
+    return box["y"]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_filters_stand_in_rows(at_desk: Watched, width: int) -> None:
     page = at_desk.page

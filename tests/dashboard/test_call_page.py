@@ -97,7 +97,7 @@ def test_a_tone_that_gave_no_answer_is_said_in_card_legend_and_scoring(browser: 
     assert "+0.00" not in toneless
     assert f"<span>Tone: not scored, {licence}</span>" in toneless
     assert f"<dt>Scoring</dt><dd>Words; tone not scored: {licence}</dd>" in toneless
-    assert f"no tone: 2 {licence}" in toneless
+    assert f"no tone for 2: 2 {licence}" in toneless
     heard = page(browser("reviewer"), factories.done_call(world.billing))
     assert "Tone (anger)</span>" in heard
     assert "<dt>Scoring</dt><dd>Voice and words</dd>" in heard
