@@ -56,8 +56,10 @@ COPIES: Mapping[str, Copy] = {
     **{name: through(draw_channel) for name in TRAINED if name.startswith("mixed")},
     **{f"robust: {name}": copy for name, copy in PERTURBATIONS.items()},
 }
-"""Each copy is packed anew, so one clip is seen beside different neighbours and, in the mixed ones, over other lines."""
+"""Each copy is packed anew, so one clip is seen beside different neighbours and, in the mixed ones, over other lines; see PACKED_AS."""
 SEEDS = {name: number for number, name in enumerate(COPIES)}
+PACKED_AS = {name: "clean" if name.startswith("robust: ") else name for name in COPIES}
+"""A changed copy keeps the clean one's neighbours: the encoder attends over its whole window, and nothing but the change may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class FeatureCache:
 
 def open_cache(usable: UsableClips, encoder: str, copy: str, root: Path = CACHE) -> FeatureCache:
     """The cache of one encoder and copy; another set of clips or another packing gets another folder."""
-    windows = pack(usable.clips, usable.spans, seed=SEEDS[copy])
+    windows = pack(usable.clips, usable.spans, seed=SEEDS[PACKED_AS[copy]])
     plan = repr([RECIPE, *((window, [(usable.clips[i].path, usable.spans[i]) for i in window.clips]) for window in windows)])
     digest = hashlib.sha256(plan.encode()).hexdigest()[:12]
     return FeatureCache(root / encoder / f"{copy.replace(': ', '-').replace(' ', '-')}-{digest}", tuple(windows))

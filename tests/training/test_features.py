@@ -137,6 +137,14 @@ def test_packing_depends_on_its_seed_alone() -> None:
     assert pack(clips, spans, seed=5) != pack(clips, spans, seed=6)
 
 
+def test_a_changed_copy_keeps_the_clean_ones_neighbours_and_a_copy_over_a_line_does_not(tmp_path: Path) -> None:
+    clips = clips_of(3, 20)
+    usable = UsableClips.of(list(zip(clips, spans_of(clips), strict=True)))
+    clean, changed, telephone = (open_cache(usable, "toy", copy, tmp_path) for copy in ("clean", "robust: gain +2 dB", "telephone"))
+    assert changed.windows == clean.windows != telephone.windows
+    assert changed.folder != clean.folder
+
+
 def test_join_puts_the_run_times_silence_between_clips() -> None:
     ones = np.ones(1600, np.float32)
     joined = join([ones, 2 * ones, 3 * ones])
