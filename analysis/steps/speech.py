@@ -174,13 +174,14 @@ def _take(state: SpeechState, samples: FloatArray, probabilities: Sequence[Float
     if not samples.shape[1]:
         return
     known = np.concatenate([state.past, samples], axis=1)
+    powers = [_powers(channel.reshape(-1, state.hop)) for channel in samples]
+    foremost = [_is_foremost(state, powers, index) for index in range(len(powers))]
     for index, channel in enumerate(state.channels):
-        powers = _powers(samples[index].reshape(-1, state.hop))
         copied = _copied(state, known, index, probabilities[index])
-        heard = _with_shouting(channel, probabilities[index], powers, ~copied, state.config)
+        heard = _with_shouting(channel, probabilities[index], powers[index], ~copied & foremost[index], state.config)
         channel.own.push(np.where(copied, np.float32(0.0), heard))
         channel.bleed.push(np.where(copied, probabilities[index], np.float32(0.0)))
-        channel.powers.append(powers)
+        channel.powers.append(powers[index])
         channel.spoken.append(heard >= state.config.release)
     state.past = known[:, known.shape[1] - state.past.shape[1] :].copy()
 
@@ -190,17 +191,28 @@ def _with_shouting(
 ) -> FloatArray:
     """The probabilities, with hops as loud as the channel's speech so far lifted where they reach the lower thresholds.
 
-    The detector doubts shouting, and a caller's outburst must not count as silence (docs/models/speech.md).
+    The detector doubts shouting, and a caller's outburst must not count as silence (docs/models/speech.md). `own` are the hops that no leak
+    of the other channel can be.
     """
     sure = own & (probabilities >= config.threshold)
     power = np.cumsum(np.concatenate([[channel.sure_power], np.where(sure, powers, 0.0)]), dtype=np.float64)
     hops = np.cumsum(np.concatenate([[channel.sure_hops], sure]))
     channel.sure_power, channel.sure_hops = float(power[-1]), int(hops[-1])
-    known = hops[:-1] >= MIN_LEVEL_HOPS
-    loud = known & (powers >= power[:-1] / np.maximum(hops[:-1], 1) * 10.0 ** (config.loud_db / 10.0))
+    loud = own & (hops[:-1] >= MIN_LEVEL_HOPS) & (powers >= power[:-1] / np.maximum(hops[:-1], 1) * 10.0 ** (config.loud_db / 10.0))
     between = (config.release + config.threshold) / 2
     heard = np.where(loud & (probabilities >= config.loud_release), np.maximum(probabilities, between), probabilities)
     return np.asarray(np.where(loud & (probabilities >= config.loud_threshold), 1.0, heard), np.float32)
+
+
+def _is_foremost(state: SpeechState, powers: Sequence[FloatArray], index: int) -> NDArray[np.bool_]:
+    """Where a channel is not so much weaker than the other, then or up to `bleed_delay_s` before, that it may be its leak or echo."""
+    if len(powers) != 2:
+        return np.ones(len(powers[index]), np.bool_)
+    reach = round(state.config.bleed_delay_s * SAMPLE_RATE / state.hop)
+    earlier = state.channels[1 - index].powers[-1:]
+    other = np.concatenate([np.zeros(reach, np.float32), *earlier, powers[1 - index]])[-len(powers[index]) - reach :]
+    loudest = np.lib.stride_tricks.sliding_window_view(other, reach + 1).max(axis=1)
+    return np.asarray(powers[index] > loudest * 10.0 ** (-state.config.bleed_db / 10.0))
 
 
 def _powers(hops: FloatArray) -> FloatArray:

@@ -63,20 +63,19 @@ def test_scores_are_probabilities_that_their_parts_explain(escalation: Document)
             assert (item["tone"]["dominance"], item["tone"]["valence"]) == (None, None)
 
 
-def test_words_count_from_the_prior_of_the_head_that_read_them(escalation: Document, engines: Engines) -> None:
-    """Recomputed from what the document shows, where no limit cuts it."""
-    prior = engines.wording.frustration_prior
-    compared = 0
+def test_words_count_from_the_prior_of_the_head_that_read_them(escalation: Document, engines: Engines, config: Config) -> None:
+    """Recomputed from what the document shows, but for the utterances whose parts are shrunk alike."""
+    prior, limits = engines.wording.frustration_prior, config.fuse
+    expected, found = [], []
     for item in escalation["utterances"]:
-        if not item["wording"] or item["frustration"]["probability"] is None:
-            continue
-        share = item["wording"]["frustration"]
-        sure = min(max((item["asr_confidence"] - 0.25) / 0.4, 0.0), 1.0) * min(1.0, len(item["text"].split()) / 3.0)
-        expected = sure * math.log(share / (1 - share) * (1 - prior) / prior)
-        if -0.95 < expected < 2.95 and item["frustration"]["probability"] < 0.95:
-            assert item["frustration"]["contributions"]["wording"] == pytest.approx(expected, abs=0.03)
-            compared += 1
-    assert compared >= 2
+        if item["wording"] and (item["frustration"]["probability"] or 1.0) < 0.985:
+            share = item["wording"]["frustration"]
+            sure = min(max((item["asr_confidence"] - 0.25) / 0.4, 0.0), 1.0) * min(1.0, len(item["text"].split()) / 3.0)
+            expected.append(sure * math.log(share / (1 - share) * (1 - prior) / prior))
+            found.append(item["frustration"]["contributions"]["wording"])
+    assert len(found) >= 4
+    assert found == pytest.approx([min(max(each, -limits.calm_limit), limits.part_limit) for each in expected], abs=0.03)
+    assert any(-limits.calm_limit < each < limits.part_limit for each in expected)
 
 
 def test_utterances_keep_their_order_and_their_bounds(escalation: Document) -> None:

@@ -272,6 +272,26 @@ def test_what_is_doubtful_and_not_loud_is_none() -> None:
     assert heard([(SURE, -30.0), (SILENT, -60.0), (STILL_DOUBTFUL, -20.0), (SILENT, -60.0)]) == [(0.0, 1.2)]
 
 
+@pytest.mark.parametrize(("level_db", "taken"), [(-42.0, False), (-34.0, True)])
+def test_what_may_be_a_leak_of_the_other_channel_is_not_lifted(level_db: float, taken: bool) -> None:
+    hops = 32
+    ours = [(SURE, -40.0), (SILENT, -70.0), (DOUBTFUL, level_db), (SILENT, -70.0)]
+    theirs = [(SILENT, -70.0), (SILENT, -70.0), (SURE, -30.0), (SILENT, -70.0)]
+    samples = np.stack(
+        [
+            np.concatenate([audio.noise(hops * HOP_S, level, seed) for seed, (_, level) in enumerate(stretches, start)])
+            for start, stretches in ((0, ours), (9, theirs))
+        ]
+    )
+    scripts = [Scripted([each for probability, _ in stretches for each in [probability] * hops]) for stretches in (ours, theirs)]
+    detector = Scripted([])
+    detector.start = lambda: scripts.pop(0)  # type: ignore[method-assign]
+    state = speech.start(detector, 2, CONFIG.speech)
+    speech.push(state, samples)
+    spans = speech.finish(state).channels[0].spans
+    assert any(span.overlap(Span(2.1, 3.0)) > 0.5 for span in spans) is taken
+
+
 def test_how_loud_the_speech_is_has_to_be_known_first() -> None:
     assert heard([(DOUBTFUL, -10.0), (SURE, -30.0), (SILENT, -60.0)]) == [(0.8, 2.2)]
     assert heard([(DOUBTFUL, -10.0), (SILENT, -60.0)]) == []
