@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import signal
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,13 @@ def sample(engines: Engines, config: Config) -> Callable[[str], CallAnalysis]:
         return pipeline.analyze(ROOT / "samples" / f"{name}.flac", engines=engines, config=config, options=options)
 
     return analyzed
+
+
+def pytest_configure() -> None:
+    """Started in the background or under nohup, a process ignores Ctrl-C or hang-ups, and so would every process of the tests."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _allowed(test: str) -> bool:
