@@ -70,8 +70,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Change:
+    """A measure at the peak against the caller's own before, as it was heard, and as it counts where it is held back."""
+
     label: str
     value: str
+    counted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +251,15 @@ def _changes(change: Mapping[str, Any] | None) -> Iterable[Change]:
     if not change:
         return
     kinds = (
-        ("loudness_db", "Loudness", "{:+.1f} dB"),
-        ("pitch_semitones", "Pitch", "{:+.1f} semitones"),
-        ("rate_wps", "Pace", "{:+.1f} words/s"),
+        ("loudness", "db", "Loudness", "{:+.1f} dB"),
+        ("pitch", "semitones", "Pitch", "{:+.1f} semitones"),
+        ("rate", "wps", "Pace", "{:+.1f} words/s"),
     )
-    for key, label, form in kinds:
-        if text := _number(change, key, form, least=0.05):
-            yield Change(label, text.replace("-", "−"))
+    for measure, unit, label, form in kinds:
+        counted = _number(change, f"{measure}_{unit}", form, least=0.05).replace("-", "−")
+        heard = _number(change, f"{measure}_plain_{unit}", form, least=0.05).replace("-", "−") or counted
+        if heard:
+            yield Change(label, heard, "" if heard == counted else counted or "nothing")
 
 
 def _number(values: Mapping[str, Any], key: str, form: str, *, least: float = 0.0) -> str:

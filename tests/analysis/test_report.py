@@ -43,7 +43,7 @@ def test_it_shows_flag_transcript_and_provenance() -> None:
     assert "I have called four times" in text
     assert "High frustration" in text
     assert "Loudness +6.1 dB · pitch +3.4 semitones · pace +0.4 words/s" in text
-    assert "Measured against 18.0 s of this caller’s earlier speech" in text
+    assert "Measured against 18.0 s of this caller’s speech before it" in text
     assert "Licence of the tone weights CC-BY-NC-SA-4.0" in text
     assert "2 broken packets were skipped." in text
     assert "Frustration 83 % words 66 %, angry voice 71 %" in text

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from analysis.values import Abstention, EffortSign, Party, Scoring, ScoringMode
+from analysis.values import Abstention, BaselineChange, EffortSign, Party, Scoring, ScoringMode
 from callanalytics.calls import files
 from callanalytics.calls.models import Call, CallStatus, Flag
 from callanalytics.calls.services import call_claim, call_fail, call_objection_set, progress_report
@@ -65,12 +65,26 @@ def test_evidence_card_quotes_compares_and_explains(browser: Callable[[str], Cli
     assert "“I have called four times”" in html
     assert 'data-clip="0.00,12.90"' in html
     assert "+6.1 dB" in html
-    assert "rests on 18 s of this caller’s speech" in html
+    assert "Measured against 18 s of this caller’s speech before it" in html
+    assert "counts as" not in html
     assert "+1.40" in html
     assert "−1.31" in html
     assert "faster-whisper/base/int8" in html
     assert "least peak" in html
     assert "Writes down the words" in html
+
+
+def test_a_change_that_is_held_back_is_shown_as_it_was_and_as_it_counts(browser: Callable[[str], Client], world: World) -> None:
+    flag = made.flag()
+    change = BaselineChange(6.4, 0.02, None, 8.0, 12.0, 0.04, None)
+    early = dataclasses.replace(flag, evidence=dataclasses.replace(flag.evidence, change=change))
+    html = page(browser("reviewer"), factories.done_call(world.billing, dataclasses.replace(made.analysis(), flags=(early,))))
+    assert '<dt>Loudness</dt><dd>+12.0 dB <span class="soft tiny">counts as +6.4 dB</span></dd>' in html
+    assert "<dt>Pitch</dt><dd>" not in html
+    stored = Flag.objects.get()
+    stored.evidence["change"] = {"loudness_db": 6.4, "baseline_s": 8.0}
+    stored.save()
+    assert "<dt>Loudness</dt><dd>+6.4 dB</dd>" in page(browser("reviewer"), stored.call), "stored before the plain difference was"
 
 
 @pytest.mark.parametrize(("disagreement", "said"), [(0.6, "voice angrier than the words"), (-0.6, "words harder than the voice")])
