@@ -119,7 +119,7 @@ def _known(parties: list[Party]) -> list[Party]:
 
 
 def _parties_found(call: Call) -> list[Party]:
-    """Who each voice was taken for in the current run, by voice id."""
+    """Who each voice was taken for in the current run, by voice id. Beside the lone voice of a second channel, the first is the other."""
     run = AnalysisRun.objects.filter(call=call, current=True).first()
     if call.status != CallStatus.DONE or run is None or not run.document:
         raise ApplicationError("Who is agent and who is customer can be set once the call is analysed.", code="conflict")
@@ -127,7 +127,9 @@ def _parties_found(call: Call) -> list[Party]:
     if not parties:
         raise ApplicationError("Nobody speaks in this call, so there is nobody to name.", code="conflict")
     found = {entry["voice"]: Party(entry["party"]) for entry in parties}
-    return [found.get(voice, Party.UNKNOWN) for voice in range(max(found) + 1)]
+    last = max(found)
+    silent = OTHER.get(found[last], Party.UNKNOWN) if len(found) == 1 else Party.UNKNOWN
+    return [found.get(voice, silent) for voice in range(last + 1)]
 
 
 def _locked(call: Call) -> Call:

@@ -157,6 +157,15 @@ def test_swapping_exchanges_the_parties(world: World, before: list[Party], after
     assert call_swap_roles(user=world.supervisor, call_id=analysed_as(world, *before).id).voices == after
 
 
+@pytest.mark.parametrize(("correct", "after"), [(call_swap_roles, [C, A]), (call_confirm_roles, [A, C])])
+def test_the_one_voice_of_a_second_channel_is_swapped_and_confirmed_too(
+    world: World, correct: Callable[..., Call], after: list[Party]
+) -> None:
+    role = Role(1, C, 0.01, RoleSource.METADATA)
+    call = factories.done_call(world.billing, dataclasses.replace(made.analysis(), voices=(Voice(1, 1, ()),), roles=(role,)))
+    assert correct(user=world.supervisor, call_id=call.id).voices == after
+
+
 @pytest.mark.parametrize("parties", [[U, U], [A, U], [U, C], [U]])
 @pytest.mark.parametrize("correct", [call_swap_roles, call_confirm_roles])
 def test_what_is_not_known_can_be_neither_swapped_nor_confirmed(world: World, parties: list[Party], correct: Callable[..., Call]) -> None:
