@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 DAY_S = 86_400.0
+BEYOND = 10**300
+"""Beyond every limit, and still a float: a file may hold whole numbers that are not."""
 SHARE = (0.0, 1.0)
 """Of shares, probabilities, correlations and similarities."""
 WEIGHT, LOG_ODDS, COUNT = (0.0, 10.0), (0.0, 20.0), (1, 1_000)
@@ -421,7 +423,7 @@ def load(path: Path, over: Config = Config()) -> Config:
     """
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise AnalysisError(f"{path}: not a readable TOML configuration ({error})", permanent=True) from error
     config: Config = _replaced(over, sections, str(path))
     return config
@@ -452,8 +454,13 @@ def _limited(key: str, value: Any, where: str) -> Any:
     if type(value) in (int, float):
         least, most = LIMITS[key]
         if not least <= value <= most:
-            raise AnalysisError(f"{where} must be a number from {least:g} to {most:g}, not {value:g}", permanent=True)
+            raise AnalysisError(f"{where} must be a number from {least:g} to {most:g}, not {_shown(value)}", permanent=True)
     return value
+
+
+def _shown(value: float) -> str:
+    """With all its digits: rounded, it might read as the limit that it is beyond."""
+    return str(value).removesuffix(".0")
 
 
 def _typed(default: Any, value: Any, where: str) -> Any:
@@ -462,7 +469,7 @@ def _typed(default: Any, value: Any, where: str) -> Any:
     if expected is tuple and isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
     if expected is float and type(value) is int:
-        return float(value)
+        return float(min(max(value, -BEYOND), BEYOND))
     if expected is dict and type(value) is dict:
         return {key: _typed(1.0, weight, f"{where}.{key}") for key, weight in value.items()}
     if type(value) is not expected:

@@ -68,6 +68,10 @@ def test_names_that_default_to_none_take_a_string(tmp_path: Path) -> None:
         ("[segments]\nrise = nan\n", "rise must be a number from 0 to 1, not nan"),
         ("[fuse]\npart_limit = -3\n", "[fuse]: part_limit must be a number from 0 to 20, not -3"),
         ("[fuse]\ntone_weight = -5\n", "[fuse]: tone_weight must be a number from 0 to 10, not -5"),
+        ("[segments]\nrise = 1.00000001\n", "rise must be a number from 0 to 1, not 1.00000001"),
+        (f"[segments]\nrise = 1{'0' * 400}\n", "rise must be a number from 0 to 1, not 1e+300"),
+        (f"[transcribe]\nbatch = -1{'0' * 400}\n", "batch must be a number from 1 to 256, not -1000"),
+        (f"[transcribe]\nbatch = {'9' * 5000}\n", ": not a readable TOML"),
         ("[transcribe\n", ": not a readable TOML"),
     ],
 )
