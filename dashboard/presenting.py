@@ -257,9 +257,11 @@ def _changes(change: Mapping[str, Any] | None) -> Iterable[Change]:
     )
     for measure, unit, label, form in kinds:
         counted = _number(change, f"{measure}_{unit}", form, least=0.05).replace("-", "−")
-        heard = _number(change, f"{measure}_plain_{unit}", form, least=0.05).replace("-", "−") or counted
-        if heard:
-            yield Change(label, heard, "" if heard == counted else counted or "nothing")
+        plain_key = f"{measure}_plain_{unit}"
+        # Flags of earlier analyses hold only what was counted.
+        heard = _number(change, plain_key, form, least=0.05).replace("-", "−") if plain_key in change else counted
+        if heard or counted:
+            yield Change(label, heard or "unchanged", "" if heard == counted else counted or "nothing")
 
 
 def _number(values: Mapping[str, Any], key: str, form: str, *, least: float = 0.0) -> str:

@@ -82,6 +82,10 @@ def test_a_change_that_is_held_back_is_shown_as_it_was_and_as_it_counts(browser:
     assert '<dt>Loudness</dt><dd>+12.0 dB <span class="soft tiny">counts as +6.4 dB</span></dd>' in html
     assert "<dt>Pitch</dt><dd>" not in html
     stored = Flag.objects.get()
+    stored.evidence["change"] |= {"rate_wps": -1.2, "rate_plain_wps": 0.0}
+    stored.save()
+    paced = '<dt>Pace</dt><dd>unchanged <span class="soft tiny">counts as −1.2 words/s</span></dd>'
+    assert paced in page(browser("reviewer"), stored.call), "held back towards the usual pace, not towards none"
     stored.evidence["change"] = {"loudness_db": 6.4, "baseline_s": 8.0}
     stored.save()
     assert "<dt>Loudness</dt><dd>+6.4 dB</dd>" in page(browser("reviewer"), stored.call), "stored before the plain difference was"
