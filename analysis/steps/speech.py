@@ -209,7 +209,7 @@ def _is_foremost(state: SpeechState, powers: Sequence[FloatArray], index: int) -
     if len(powers) != 2:
         return np.ones(len(powers[index]), np.bool_)
     reach = round(state.config.bleed_delay_s * SAMPLE_RATE / state.hop)
-    earlier = state.channels[1 - index].powers[-1:]
+    earlier = state.channels[1 - index].powers[-reach:]
     other = np.concatenate([np.zeros(reach, np.float32), *earlier, powers[1 - index]])[-len(powers[index]) - reach :]
     loudest = np.lib.stride_tricks.sliding_window_view(other, reach + 1).max(axis=1)
     return np.asarray(powers[index] > loudest * 10.0 ** (-state.config.bleed_db / 10.0))
@@ -227,7 +227,7 @@ def _copied(state: SpeechState, known: FloatArray, index: int, probabilities: Fl
     delay = state.past.shape[1]
     for first in range(0, len(probabilities), WINDOW_HOPS):
         hops = slice(first, first + WINDOW_HOPS)
-        if probabilities[hops].max() < state.config.loud_release:
+        if probabilities[hops].max() < min(state.config.release, state.config.loud_release):
             continue
         begin, end = first * state.hop, min((first + WINDOW_HOPS) * state.hop, known.shape[1] - delay)
         copied[hops] = _is_copy(known[index, delay + begin : delay + end], known[1 - index, begin : delay + end], state.config)

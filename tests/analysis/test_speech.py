@@ -132,6 +132,13 @@ def test_bleed_is_dropped_and_counted(call: FloatArray, detector: SpeechDetector
     assert [note.code for note in bleeding.notes] == ["bleed_dropped"]
 
 
+def test_bleed_is_dropped_where_the_release_of_shouting_is_set_high(call: FloatArray, detector: SpeechDetector, tmp_path: Path) -> None:
+    bleeding = audio.recording(tmp_path, np.stack([call[0] + late(call[1], 0.12, -20.0), call[1]]))
+    high = dataclasses.replace(CONFIG.speech, loud_threshold=1.0, loud_release=1.0)
+    left = speech.detect(bleeding, detector, high, lambda step, fraction: None).channels[0]
+    assert left.bleed_s > 0.8 * speech.detect(bleeding, detector, CONFIG.speech, lambda step, fraction: None).channels[0].bleed_s > 0.0
+
+
 def test_a_copy_that_is_not_much_weaker_is_kept(call: FloatArray, detector: SpeechDetector, tmp_path: Path) -> None:
     spoken = detected(np.stack([call[0] + late(call[1], 0.05, -6.0), call[1]]), detector, tmp_path)
     assert spoken.channels[0].bleed_s == 0.0
@@ -272,11 +279,11 @@ def test_what_is_doubtful_and_not_loud_is_none() -> None:
     assert heard([(SURE, -30.0), (SILENT, -60.0), (STILL_DOUBTFUL, -20.0), (SILENT, -60.0)]) == [(0.0, 1.2)]
 
 
-@pytest.mark.parametrize(("level_db", "taken"), [(-42.0, False), (-34.0, True)])
-def test_what_may_be_a_leak_of_the_other_channel_is_not_lifted(level_db: float, taken: bool) -> None:
+def heard_beside(
+    ours: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]], *, config: SpeechConfig = CONFIG.speech, block: int = 0
+) -> ChannelSpeech:
+    """The first of two channels of stretches of a second each, pushed at once or in blocks."""
     hops = 32
-    ours = [(SURE, -40.0), (SILENT, -70.0), (DOUBTFUL, level_db), (SILENT, -70.0)]
-    theirs = [(SILENT, -70.0), (SILENT, -70.0), (SURE, -30.0), (SILENT, -70.0)]
     samples = np.stack(
         [
             np.concatenate([audio.noise(hops * HOP_S, level, seed) for seed, (_, level) in enumerate(stretches, start)])
@@ -286,10 +293,26 @@ def test_what_may_be_a_leak_of_the_other_channel_is_not_lifted(level_db: float, 
     scripts = [Scripted([each for probability, _ in stretches for each in [probability] * hops]) for stretches in (ours, theirs)]
     detector = Scripted([])
     detector.start = lambda: scripts.pop(0)  # type: ignore[method-assign]
-    state = speech.start(detector, 2, CONFIG.speech)
-    speech.push(state, samples)
-    spans = speech.finish(state).channels[0].spans
+    state = speech.start(detector, 2, config)
+    for first in range(0, samples.shape[1], block or samples.shape[1]):
+        speech.push(state, samples[:, first:][:, : block or None])
+    return speech.finish(state).channels[0]
+
+
+@pytest.mark.parametrize(("level_db", "taken"), [(-42.0, False), (-34.0, True)])
+def test_what_may_be_a_leak_of_the_other_channel_is_not_lifted(level_db: float, taken: bool) -> None:
+    ours = [(SURE, -40.0), (SILENT, -70.0), (DOUBTFUL, level_db), (SILENT, -70.0)]
+    theirs = [(SILENT, -70.0), (SILENT, -70.0), (SURE, -30.0), (SILENT, -70.0)]
+    spans = heard_beside(ours, theirs).spans
     assert any(span.overlap(Span(2.1, 3.0)) > 0.5 for span in spans) is taken
+
+
+@pytest.mark.parametrize("block", [0, 16 * 512])
+def test_a_late_leak_is_not_lifted_in_blocks_shorter_than_its_delay_either(block: int) -> None:
+    ours = [(SURE, -40.0), (SILENT, -70.0), (SILENT, -70.0), (DOUBTFUL, -42.0), (SILENT, -70.0)]
+    theirs = [(SILENT, -70.0), (SILENT, -70.0), (SURE, -30.0), (SILENT, -70.0), (SILENT, -70.0)]
+    late = dataclasses.replace(CONFIG.speech, bleed_delay_s=1.5)
+    assert not any(span.end > 2.0 for span in heard_beside(ours, theirs, config=late, block=block).spans)
 
 
 def test_how_loud_the_speech_is_has_to_be_known_first() -> None:
