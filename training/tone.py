@@ -69,6 +69,9 @@ CORPUS_TERMS = {
     UNACTED: "LibriSpeech test-clean, 120 utterances (CC BY 4.0)",
 }
 
+NONCOMMERCIAL = frozenset({"ravdess", "nemo"})
+"""Corpora whose terms exclude commercial use of what is trained on them."""
+
 AROUSAL_OF_LABEL = {
     "sad": 0.2,
     "boredom": 0.1,
@@ -329,6 +332,9 @@ def terms_of(corpora: Iterable[str], licence: str | None, *, commercial_use: boo
         )
     if licence is None and commercial_use:
         raise ValueError(f"--commercial-use needs --license: without it the head stays under {Terms().licence}, which forbids that")
+    bound = sorted(set(corpora) & NONCOMMERCIAL)
+    if commercial_use and bound:
+        raise ValueError(f"--commercial-use contradicts the terms of {', '.join(bound)}: leave their rows out of the manifest")
     return Terms(licence or Terms().licence, commercial_use)
 
 

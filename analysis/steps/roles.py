@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 METADATA_CONFIDENCE = 0.99
 """A channel map is right unless the line was wired the other way round, which happens."""
+LEAST_DOUBT = 0.8
+"""Confidence of the dialogue under which a channel map is believed against it, however little is asked for without a map."""
+
 SURE_CONFIDENCE = 0.95
 """To overrule a channel map where voices share a channel, each voice has to reach it by its own words."""
 MOST_CONFIDENCE = 0.98
@@ -167,7 +170,7 @@ def _doubted(roles: tuple[Role, ...], heard: tuple[Role, ...], config: RolesConf
     Sure enough is what tells roles without a map: two channels named the wrong way round would score the agent. A person's correction is
     never doubted.
     """
-    if not heard or heard[0].confidence < config.min_confidence:
+    if not heard or heard[0].confidence < max(config.min_confidence, LEAST_DOUBT):
         return ()
     doubted = tuple(
         replace(role, confidence=1.0 - cue.confidence) if role.source is RoleSource.METADATA and role.party is not cue.party else role

@@ -391,13 +391,15 @@ def test_terms_of_own_data_reach_the_description() -> None:
 
 def test_the_shared_corpora_state_their_own_terms() -> None:
     assert tone.terms_of(tone.CORPUS_TERMS, None, commercial_use=False) == tone.Terms("CC-BY-NC-SA-4.0", commercial_use=False)
-    own = tone.terms_of(["ravdess"], "CC-BY-4.0", commercial_use=True)
+    own = tone.terms_of(["emodb", "own"], "CC-BY-4.0", commercial_use=True)
     assert own == tone.Terms("CC-BY-4.0", commercial_use=True), "what is given goes before"
 
 
 def test_commercial_use_is_not_stated_of_terms_that_forbid_it() -> None:
     with pytest.raises(ValueError, match="--commercial-use needs --license"):
         tone.terms_of(["ravdess"], None, commercial_use=True)
+    with pytest.raises(ValueError, match="contradicts the terms of nemo, ravdess: leave their rows out"):
+        tone.terms_of(["nemo", "own", "ravdess"], "CC-BY-4.0", commercial_use=True)
 
 
 def labelled_speech(folder: Path, corpora: Sequence[str]) -> None:
