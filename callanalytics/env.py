@@ -40,6 +40,10 @@ class Environment:
     static_root: Path
     """Made where embedded; in production collectstatic makes it."""
     log_level: str
+    public_url: str
+    """Where people reach the dashboard, for links in what is sent out."""
+    egress_allow: list[str]
+    """Receivers on the premises that requests may be sent to: hosts, networks, with http:// where they have no TLS."""
     max_upload_mb: int
     accept_noncommercial_weights: bool
     analysis_config: str
@@ -74,6 +78,8 @@ def read(env: environ.Env | None = None) -> Environment:
         media_root=media,
         static_root=static,
         log_level=env.str("CALLANALYTICS_LOG_LEVEL", default="INFO").upper(),
+        public_url=env.str("CALLANALYTICS_PUBLIC_URL", default="http://localhost:8000").rstrip("/"),
+        egress_allow=env.list("CALLANALYTICS_EGRESS_ALLOW", default=[]),
         max_upload_mb=env.int("CALLANALYTICS_MAX_UPLOAD_MB", default=2048),
         accept_noncommercial_weights=env.bool("CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS", default=False),
         analysis_config=env.str("CALLANALYTICS_ANALYSIS_CONFIG", default=""),

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "callanalytics.people",
     "callanalytics.events",
     "callanalytics.calls",
+    "callanalytics.routing",
     "callanalytics.review",
     "callanalytics.privacy",
     "callanalytics.api",
@@ -177,6 +178,9 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "callanalytics.api.errors.answered",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
+
+PUBLIC_URL = ENV.public_url
+EGRESS_ALLOW = ENV.egress_allow
 
 CALLANALYTICS_HOME = ENV.home
 ACCEPT_NONCOMMERCIAL_WEIGHTS = ENV.accept_noncommercial_weights

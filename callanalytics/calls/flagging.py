@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TAKE_OVER_SHARE = 0.5
 """Of the longer of two flags: a verdict on ten seconds says little about a flag of a minute around them."""
 
+TOLD = ("rule", "severity", "start", "end", "peak", "main_part")
+"""What events tell of a flag; a newer analysis that changes it updates the flag wherever it was sent."""
+
 FOUND = ("run", "segment", "severity", "start", "end", "evidence", "peak", "main_part", "started_at")
 """What a newer analysis says of a flag; its id, status, verdicts and age stay."""
 
@@ -95,6 +98,7 @@ def _candidates(old: Sequence[Flag], found: Sequence[Flag]) -> Iterable[tuple[fl
 
 def _take_over(flag: Flag, found: Flag) -> None:
     """Write what was found over an old flag. One that was retracted is what it was before that, and is raised again if it stands."""
+    before = [getattr(flag, name) for name in TOLD]
     for name in FOUND:
         setattr(flag, name, getattr(found, name))
     revived = flag.status == FlagStatus.RETRACTED
@@ -103,6 +107,8 @@ def _take_over(flag: Flag, found: Flag) -> None:
     flag.save()
     if revived and flag.status in Flag.STANDING:
         _raised(flag, flag.call)
+    elif flag.status in Flag.STANDING and before != [getattr(flag, name) for name in TOLD]:
+        event_record(type="flag.updated", subject=flag.id, team=flag.team, payload=_payload(flag))
 
 
 def _raised(flag: Flag, call: Call) -> None:
@@ -110,4 +116,8 @@ def _raised(flag: Flag, call: Call) -> None:
 
 
 def _payload(flag: Flag) -> dict[str, object]:
-    return {"call": str(flag.call_id), "rule": flag.rule, "severity": flag.severity, "start": flag.start, "end": flag.end}
+    change = flag.evidence.get("change")
+    return flag.call.told | {
+        **{name: getattr(flag, name) for name in TOLD},
+        "change": change and {name: change.get(name) for name in ("loudness_db", "pitch_semitones", "rate_wps", "baseline_s")},
+    }

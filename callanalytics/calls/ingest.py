@@ -235,6 +235,6 @@ def _created(recording: Recording, details: NewCall, user: User | None) -> Call:
         customer_reference=details.customer_reference,
         tags=list(details.tags),
     )
-    payload = {"file": call.file_name, "external_id": call.external_id, "notice": call.notice, "objected": call.objected}
-    event_record(type="call.ingested", subject=call.id, team=call.team, payload=payload, actor=user)
+    payload = call.told | {"file": call.file_name, "notice": call.notice, "objected": call.objected}
+    event_record(type="call.received", subject=call.id, team=call.team, payload=payload, actor=user)
     return call

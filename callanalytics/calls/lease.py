@@ -148,7 +148,8 @@ def _settle_attempt(call: Call, message: str, *, again: bool, permanent: bool = 
         nudged_at=None,
     )
     kind = "call.delayed" if again else "call.failed"
-    event_record(type=kind, subject=call.id, team=call.team, payload={"reason": message[:500], "attempt": call.attempts})
+    payload = call.told | {"reason": message[:500], "attempt": call.attempts, "permanent": permanent}
+    event_record(type=kind, subject=call.id, team=call.team, payload=payload)
 
 
 def _nudge() -> None:

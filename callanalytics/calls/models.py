@@ -122,6 +122,11 @@ class Call(models.Model):
     def __str__(self) -> str:
         return self.external_id or self.file_name
 
+    @property
+    def told(self) -> dict[str, object]:
+        """How events name the call."""
+        return {"call": str(self.id), "external_id": self.external_id}
+
 
 class AnalysisRun(models.Model):
     """One analysis of a call: what made it and where its whole document lies. One of a call's runs is current."""

@@ -90,5 +90,5 @@ def _finish(call: Call, analysis: CallAnalysis, rows: Rows) -> None:
     flag_count_refresh(call.id)
     call.refresh_from_db()
     standing = Flag.objects.filter(call=call, status__in=Flag.STANDING).count()
-    payload = {"run": str(rows.run.id), "scoring": rows.run.scoring, "seconds": call.seconds, "flags": standing}
+    payload = call.told | {"run": str(rows.run.id), "scoring": rows.run.scoring, "seconds": call.seconds, "flags": standing}
     event_record(type="call.analyzed", subject=call.id, team=call.team, payload=payload)

@@ -19,13 +19,13 @@ class Event(models.Model):
     payload = models.JSONField(default=dict)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    delivered_at = models.DateTimeField(null=True)
+    relayed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("created_at", "id")
         indexes = [
             models.Index(name="event_subject", fields=("subject",)),
-            models.Index(name="event_undelivered", fields=("created_at",), condition=models.Q(delivered_at__isnull=True)),
+            models.Index(name="event_unrelayed", fields=("created_at",), condition=models.Q(relayed_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

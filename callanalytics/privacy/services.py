@@ -15,6 +15,7 @@ from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
 from callanalytics.privacy.models import Erasure
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
+from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,12 +71,14 @@ def _erased(call: Call, user: User, reason: str, counts: dict[str, int | bool]) 
     """Delete the rows, empty what earlier events told of the call, and write receipt and event."""
     subjects = [str(call.id), *(str(flag_id) for flag_id in Flag.objects.filter(call=call).values_list("id", flat=True))]
     Event.objects.filter(subject__in=subjects).update(payload={})
+    Delivery.objects.filter(subject__in=subjects, status=DeliveryStatus.WAITING).update(status=DeliveryStatus.DROPPED)
+    Attempt.objects.filter(delivery__subject__in=subjects).update(request={}, response={})
     public_id, why = call.id, (reason.strip() or NO_REASON)[:500]
     call.delete()
     erasure = Erasure.objects.create(
         call_public_id=public_id, external_id=call.external_id, team=call.team, actor=user, reason=why, counts=counts
     )
-    payload = {"receipt": str(erasure.id), "reason": why}
+    payload = {"call": str(public_id), "receipt": str(erasure.id), "reason": why}
     event_record(type="call.erased", subject=public_id, team=call.team, payload=payload, actor=user)
     return erasure
 

@@ -51,8 +51,8 @@ def verdict_record(*, user: User, flag_id: UUID, answer: str, reason: str = "") 
             call_id=flag.call_id, flag=flag, run_id=flag.run_id, start=flag.start, end=flag.end, reviewer=user, answer=answer, reason=reason
         )
         flag_judge(flag, STATUS_OF[answer], reason=reason, actor=user)
-        payload = {"flag": str(flag.id), "answer": answer, "reason": reason}
-        event_record(type="verdict.recorded", subject=flag.call_id, team=flag.team, payload=payload, actor=user)
+        payload = flag.call.told | {"flag": str(flag.id), "answer": answer, "reason": reason}
+        event_record(type="review.completed", subject=flag.call_id, team=flag.team, payload=payload, actor=user)
     return verdict
 
 
@@ -94,8 +94,8 @@ def blind_verdict_record(*, user: User, sample_id: int, answer: str, reason: str
             sampling_probability=sample.probability,
         )
         sample.save(update_fields=["verdict"])
-        payload = {"start": sample.start, "end": sample.end, "answer": answer, "blind": True}
-        event_record(type="verdict.recorded", subject=sample.call_id, team=sample.call.team, payload=payload, actor=user)
+        payload = sample.call.told | {"flag": None, "start": sample.start, "end": sample.end, "answer": answer, "blind": True}
+        event_record(type="review.completed", subject=sample.call_id, team=sample.call.team, payload=payload, actor=user)
     return sample.verdict
 
 

@@ -56,7 +56,7 @@ def test_a_new_call_is_queued_with_its_audio_and_a_worker_is_told(
     assert call.recording.sha256 == hashlib.sha256(AUDIO).hexdigest()
     assert stored(media) == [recording_path(call)]
     assert nudged == [str(call.id)]
-    assert Event.objects.filter(type="call.ingested", subject=str(call.id)).exists()
+    assert Event.objects.filter(type="call.received", subject=str(call.id)).exists()
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(world: World, media: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def test_a_call_whose_worker_is_killed_is_analysed_once_by_the_next(tmp_path: Pa
         assert (done[0], done[2], done[4]) == ("done", 2, None)
         assert site.sql("SELECT count(*), sum(current) FROM calls_analysisrun") == [(1, 1)]
         assert site.sql("SELECT type FROM events_event WHERE type LIKE 'call.%' ORDER BY created_at") == [
-            ("call.ingested",),
+            ("call.received",),
             ("call.delayed",),
             ("call.analyzed",),
         ]

@@ -86,4 +86,4 @@ def test_a_call_goes_through_redis_and_postgresql_and_survives_a_killed_process(
     done = site.until(STATE, lambda row: row[0] in ("done", "failed"))
     assert (done[0], done[2], done[4]) == ("done", 2, None)
     assert site.sql("SELECT count(*) FROM calls_analysisrun") == [(1,)]
-    assert site.sql(CALL_EVENTS) == [("call.ingested",), ("call.delayed",), ("call.analyzed",)]
+    assert site.sql(CALL_EVENTS) == [("call.received",), ("call.delayed",), ("call.analyzed",)]

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ("subject", models.CharField(help_text="Public id of what it happened to.", max_length=64)),
                 ("payload", models.JSONField(default=dict)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("delivered_at", models.DateTimeField(null=True)),
+                ("relayed_at", models.DateTimeField(null=True)),
                 (
                     "actor",
                     models.ForeignKey(
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 "ordering": ("created_at", "id"),
                 "indexes": [
                     models.Index(fields=["subject"], name="event_subject"),
-                    models.Index(condition=models.Q(("delivered_at__isnull", True)), fields=["created_at"], name="event_undelivered"),
+                    models.Index(condition=models.Q(("relayed_at__isnull", True)), fields=["created_at"], name="event_unrelayed"),
                 ],
             },
         ),

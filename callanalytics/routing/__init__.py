@@ -1,0 +1,1 @@
+"""Delivers events to other systems, and flags to people."""

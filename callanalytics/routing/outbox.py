@@ -1,0 +1,59 @@
+"""From an event to its deliveries: one for every endpoint that asks for it, made once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from callanalytics.events.models import Event
+from callanalytics.events.types import PUBLIC
+from callanalytics.routing.models import Delivery, Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.models import QuerySet
+
+SEVERITIES = ("medium", "high")
+"""Mildest first."""
+
+
+def events_relay(limit: int = 500) -> int:
+    """Make the deliveries of events that have none yet, oldest first; how many events that were. Any number of relays may run at once."""
+    with transaction.atomic():
+        events = list(taken(Event.objects.filter(relayed_at__isnull=True).order_by("created_at", "id"))[:limit])
+        if not events:
+            return 0
+        endpoints = list(Endpoint.objects.filter(enabled=True).prefetch_related("teams"))
+        now = timezone.now()
+        made = [
+            Delivery(endpoint=endpoint, event=event, subject=event.subject, due_at=now)
+            for event in events
+            for endpoint in endpoints
+            if wants(endpoint, event)
+        ]
+        Delivery.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
+        Event.objects.filter(id__in=[event.id for event in events]).update(relayed_at=Now())
+    return len(events)
+
+
+def taken(rows: QuerySet[Event]) -> QuerySet[Event]:
+    """Locked rows that no other relay has. SQLite has one writer at a time and needs no locks."""
+    return rows.select_for_update(skip_locked=True, of=("self",)) if connection.features.has_select_for_update_skip_locked else rows
+
+
+def wants(endpoint: Endpoint, event: Event) -> bool:
+    """Whether an endpoint asks for this event: its type, its team, and of flags their severity."""
+    if event.type not in PUBLIC or (endpoint.types and event.type not in endpoint.types):
+        return False
+    teams = {team.id for team in endpoint.teams.all()}
+    if teams and event.team_id not in teams:
+        return False
+    return _severe_enough(endpoint.severity, event.payload.get("severity", ""), SEVERITIES)
+
+
+def _severe_enough(least: str, severity: str, known: Sequence[str]) -> bool:
+    return not (least in known and severity in known) or known.index(severity) >= known.index(least)

@@ -1,0 +1,330 @@
+"""Events on their way out: each to whoever asks for it, once in the end, in order where that is asked, and never for ever."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+from callanalytics.egress import Answer, Egress, Policy
+from callanalytics.events.models import Event
+from callanalytics.events.services import event_record
+from callanalytics.events.types import PUBLIC, public_payload
+from callanalytics.routing import deliveries, sending
+from callanalytics.routing.deliveries import (
+    SCHEDULE_S,
+    Tried,
+    deliveries_claim,
+    deliveries_forget,
+    deliveries_release,
+    deliveries_replay,
+    deliveries_requeue_expired,
+    delivery_settle,
+    endpoint_disable,
+    endpoints_ready,
+)
+from callanalytics.routing.links import link
+from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, DisabledReason, Endpoint, EndpointKind
+from callanalytics.routing.outbox import events_relay, wants
+from tests import factories
+from tests.receiver import receiving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from callanalytics.people.models import Team
+    from tests.factories import World
+    from tests.receiver import Receiver
+
+SECRET, OLD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_dGhlIG9sZCBzZWNyZXQgb2YgdGhlIGVuZHBvaW50"
+FLAG = dict(PUBLIC["flag.raised"].example)
+DELIVERED = Tried(True, 12, 200)
+FAILED = Tried(False, 12, 500, error="It answered 500.")
+
+
+def endpoint(address: str = "https://crm.example/hook", **fields: Any) -> Endpoint:
+    return Endpoint.objects.create(
+        name="CRM", kind=EndpointKind.WEBHOOK, address=address, secrets=[{"secret": SECRET, "until": None}], **fields
+    )
+
+
+def happened(type: str = "flag.raised", subject: str = "f1", team: Team | None = None, **payload: Any) -> Event:
+    with transaction.atomic():
+        return event_record(type=type, subject=subject, team=team, payload=FLAG | payload)
+
+
+def delivery(own: Endpoint | None = None, **event: Any) -> Delivery:
+    """One that waits, and is due."""
+    own = own or endpoint()
+    made = happened(**event)
+    events_relay()
+    return Delivery.objects.get(endpoint=own, event=made)
+
+
+def due(own: Delivery) -> None:
+    Delivery.objects.filter(id=own.id).update(due_at=timezone.now() - timedelta(seconds=1))
+
+
+def tried(own: Delivery, outcome: Tried) -> Delivery:
+    """Claimed and settled, as a relay does it."""
+    due(own)
+    Endpoint.objects.filter(id=own.endpoint_id).update(resting_until=None)
+    (claimed,) = deliveries_claim(own.endpoint, 1)
+    assert claimed.id == own.id
+    assert delivery_settle(claimed, outcome)
+    own.refresh_from_db()
+    own.endpoint.refresh_from_db()
+    return own
+
+
+def test_an_event_becomes_one_delivery_for_each_endpoint_and_only_once(world: World) -> None:
+    first, second, off = endpoint(), endpoint(), endpoint(enabled=False, disabled_reason=DisabledReason.BY_HAND)
+    event = happened()
+    assert events_relay() == 1
+    assert events_relay() == 0
+    Event.objects.update(relayed_at=None)
+    assert events_relay() == 1, "a relay that died between the two writes does it again"
+    assert set(Delivery.objects.values_list("endpoint", "event")) == {(first.id, event.id), (second.id, event.id)}
+    assert not off.deliveries.exists()
+
+
+def test_what_stays_inside_is_told_to_nobody(world: World) -> None:
+    endpoint()
+    for type in ("coaching.read", "call.delayed", "calibration.made"):
+        assert type not in PUBLIC
+        happened(type)
+    assert events_relay() == 3
+    assert not Delivery.objects.exists()
+
+
+def test_an_endpoint_gets_the_types_teams_and_severities_that_it_asks_for(world: World) -> None:
+    flags, billing, severe = endpoint(types=["flag.raised", "flag.retracted"]), endpoint(), endpoint(severity="high")
+    billing.teams.add(world.billing)
+    mild, high = happened(team=world.billing, severity="medium"), happened(team=world.sales, severity="high")
+    call = happened("call.failed", team=world.billing)
+    del call.payload["severity"]
+    asked = {own: [wants(own, event) for event in (mild, high, call)] for own in (flags, billing, severe)}
+    assert asked == {flags: [True, True, False], billing: [True, False, True], severe: [False, True, True]}
+
+
+@pytest.mark.parametrize("type", PUBLIC)
+def test_every_public_type_has_an_example_of_its_own_fields(type: str) -> None:
+    known = PUBLIC[type]
+    assert known.summary
+    assert set(known.example) <= set(known.fields)
+    assert public_payload(type, {**known.example, "reason": "He shouted", "agent": "A17"}) == {
+        name: value for name, value in {**known.example, "reason": "He shouted"}.items() if name in known.fields
+    }
+
+
+def test_a_delivery_is_claimed_once(world: World) -> None:
+    own = delivery()
+    (claimed,) = deliveries_claim(own.endpoint, 5)
+    assert (claimed.status, claimed.attempts) == (DeliveryStatus.SENDING, 1)
+    assert deliveries_claim(own.endpoint, 5) == []
+    assert endpoints_ready() == []
+
+
+def test_a_delivery_that_is_given_back_was_not_tried(world: World) -> None:
+    own = delivery()
+    deliveries_release(deliveries_claim(own.endpoint, 5))
+    own.refresh_from_db()
+    assert (own.status, own.attempts, own.lease_token) == (DeliveryStatus.WAITING, 0, None)
+    assert endpoints_ready() == [own.endpoint]
+
+
+def test_a_relay_that_died_loses_nothing_and_one_that_comes_back_late_writes_nothing(world: World) -> None:
+    own = delivery()
+    (late,) = deliveries_claim(own.endpoint, 1)
+    assert deliveries_requeue_expired() == 0
+    Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert deliveries_requeue_expired() == 1
+    (again,) = deliveries_claim(own.endpoint, 1)
+    assert not delivery_settle(late, DELIVERED)
+    assert delivery_settle(again, DELIVERED)
+    assert Attempt.objects.count() == 1
+
+
+def test_what_was_delivered_is_done(world: World) -> None:
+    own = tried(delivery(), DELIVERED)
+    assert (own.status, own.attempts, own.lease_until) == (DeliveryStatus.DELIVERED, 1, None)
+    assert own.delivered_at is not None
+    assert endpoints_ready() == []
+
+
+def test_failures_are_tried_again_by_the_schedule_and_given_up_after_it(world: World) -> None:
+    own = delivery()
+    for number, wait_s in enumerate(SCHEDULE_S[1:], 1):
+        own = tried(own, FAILED)
+        assert (own.status, own.attempts) == (DeliveryStatus.WAITING, number)
+        left_s = (own.due_at - timezone.now()).total_seconds()
+        assert wait_s - 2 < left_s < wait_s * 1.1 + 2
+    own = tried(own, FAILED)
+    assert (own.status, own.attempts) == (DeliveryStatus.FAILED, len(SCHEDULE_S))
+    assert sum(SCHEDULE_S) == 75 * 3600 + 35 * 60 + 5
+    assert own.tries.count() == len(SCHEDULE_S)
+
+
+def test_a_receiver_may_ask_for_more_time(world: World) -> None:
+    own = tried(delivery(), Tried(False, 9, 503, retry_after_s=120.0))
+    assert 115 < (own.due_at - timezone.now()).total_seconds() < 125
+    assert own.endpoint.resting_until is not None
+    assert endpoints_ready() == []
+
+
+def test_an_endpoint_that_fails_again_and_again_rests_and_is_then_asked_gently(world: World) -> None:
+    own = endpoint()
+    waiting = [delivery(own, subject=f"f{number}") for number in range(8)]
+    for each in waiting[: deliveries.REST_AFTER]:
+        (claimed,) = deliveries_claim(own, 1)
+        assert claimed.id == each.id
+        delivery_settle(claimed, FAILED)
+        own.refresh_from_db()
+    assert own.resting_until is not None
+    assert endpoints_ready() == []
+    Endpoint.objects.update(resting_until=timezone.now() - timedelta(seconds=1))
+    assert endpoints_ready() == [own]
+    probe = deliveries_claim(own, 5)
+    assert len(probe) == 1, "one alone, until it is well again"
+    delivery_settle(probe[0], DELIVERED)
+    own.refresh_from_db()
+    assert own.failures == 0
+    assert {own.failing_since, own.resting_until} == {None}
+    assert len(deliveries_claim(own, 5)) == 2
+
+
+@pytest.mark.parametrize(("failing", "stays"), [(timedelta(days=4, hours=23), True), (timedelta(days=5, minutes=1), False)])
+def test_an_endpoint_that_fails_for_five_days_is_switched_off_with_an_event(world: World, failing: timedelta, stays: bool) -> None:
+    own = delivery()
+    Endpoint.objects.update(failing_since=timezone.now() - failing, failures=40)
+    own = tried(own, FAILED)
+    assert own.endpoint.enabled is stays
+    told = Event.objects.filter(type="endpoint.disabled")
+    assert told.exists() is not stays
+    if not stays:
+        assert told.get().payload == {"endpoint": str(own.endpoint_id), "reason": "failing"}
+        assert own.status == DeliveryStatus.WAITING, "it waits for the endpoint to be switched on again"
+        due(own)
+        assert endpoints_ready() == []
+
+
+def test_gone_is_gone(world: World) -> None:
+    own = tried(delivery(), Tried(False, 3, 410))
+    assert (own.endpoint.enabled, own.endpoint.disabled_reason) == (False, DisabledReason.GONE)
+    with transaction.atomic():
+        endpoint_disable(own.endpoint_id, DisabledReason.BY_HAND)
+    assert Event.objects.filter(type="endpoint.disabled").count() == 1
+
+
+def test_order_by_subject_is_kept_where_it_is_asked_for(world: World) -> None:
+    own = endpoint(ordered=True)
+    first, other = delivery(own, subject="f1"), delivery(own, subject="f2")
+    second = delivery(own, subject="f1", type="flag.retracted")
+    claimed = {each.id for each in deliveries_claim(own, 9)}
+    assert claimed == {first.id, other.id}
+    assert deliveries_claim(own, 9) == [], "the first is on its way"
+    held = Delivery.objects.get(id=first.id)
+    delivery_settle(held, FAILED)
+    assert deliveries_claim(own, 9) == [], "the first waits to be tried again"
+    assert tried(first, DELIVERED).status == DeliveryStatus.DELIVERED
+    assert [each.id for each in deliveries_claim(own, 9)] == [second.id]
+
+
+def test_without_asking_for_order_nothing_waits_for_another(world: World) -> None:
+    own = endpoint()
+    both = {delivery(own, subject="f1").id, delivery(own, subject="f1", type="flag.retracted").id}
+    assert {each.id for each in deliveries_claim(own, 9)} == both
+
+
+def test_what_ended_can_be_sent_again_under_its_id(world: World) -> None:
+    own = tried(delivery(), DELIVERED)
+    waiting = delivery(own.endpoint, subject="f2")
+    assert deliveries_replay(Delivery.objects.all()) == 1
+    own.refresh_from_db()
+    assert (own.status, own.attempts, own.delivered_at) == (DeliveryStatus.WAITING, 0, None)
+    assert {each.event_id for each in deliveries_claim(own.endpoint, 9)} == {own.event_id, waiting.event_id}
+
+
+def test_old_deliveries_are_forgotten_and_what_is_under_way_is_not(world: World) -> None:
+    own = tried(delivery(), DELIVERED)
+    waiting = delivery(own.endpoint, subject="f2")
+    Delivery.objects.update(created_at=timezone.now() - timedelta(days=40))
+    assert deliveries_forget(timezone.now() - timedelta(days=30)) == 1
+    assert list(Delivery.objects.all()) == [waiting]
+    assert not Attempt.objects.exists()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
+
+
+def sent(own: Delivery, receiver: Receiver) -> Tried:
+    return sending.send(own, own.endpoint, Egress(Policy.of([receiver.url])), link)
+
+
+def test_a_webhook_is_signed_thin_and_links_to_the_call(world: World, receiver: Receiver) -> None:
+    call = factories.done_call(world.billing)
+    own = delivery(endpoint(receiver.url + "/fine"), call=str(call.id), reason="He shouted: where is my money", start=28.04)
+    outcome = sent(own, receiver)
+    assert (outcome.delivered, outcome.status_code, outcome.error) == (True, 200, "")
+    ((_, _, body, headers),) = receiver.asked
+    told = Webhook(SECRET).verify(body, headers)
+    assert headers["webhook-id"] == told["id"] == str(own.event_id)
+    assert (told["type"], told["schema"]) == ("flag.raised", "callanalytics/event/1")
+    assert told["data"]["link"] == f"http://localhost:8000/calls/{call.id}/?t=28.0"
+    assert set(told["data"]) == {*FLAG, "subject", "link"}
+    assert b"money" not in body
+    assert abs((datetime.now(UTC) - datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)).total_seconds()) < 5
+
+
+def test_while_a_secret_is_changed_both_sign(world: World, receiver: Receiver) -> None:
+    until = {"past": timezone.now() - timedelta(minutes=1), "future": timezone.now() + timedelta(hours=1)}
+    for when, verified in (("future", True), ("past", False)):
+        own = delivery(endpoint(receiver.url + "/fine"), subject=when)
+        own.endpoint.secrets = [{"secret": OLD_SECRET, "until": until[when].isoformat()}, {"secret": SECRET, "until": None}]
+        sent(own, receiver)
+        _, _, body, headers = receiver.asked[-1]
+        assert Webhook(SECRET).verify(body, headers)["id"] == str(own.event_id)
+        assert (len(headers["webhook-signature"].split()) == 2) is verified
+        if verified:
+            assert Webhook(OLD_SECRET).verify(body, headers)["id"] == str(own.event_id)
+
+
+@pytest.mark.parametrize(("path", "status", "error"), [("/metadata", 302, "302"), ("/missing", 404, "404"), ("/reset", None, "broke off")])
+def test_what_is_no_success_is_a_failure(world: World, receiver: Receiver, path: str, status: int | None, error: str) -> None:
+    outcome = sent(delivery(endpoint(receiver.url + path)), receiver)
+    assert (outcome.delivered, outcome.status_code) == (False, status)
+    assert error in outcome.error
+    assert len(receiver.asked) == 1
+
+
+def test_the_log_holds_no_signature_and_is_cut(world: World, receiver: Receiver) -> None:
+    outcome = sent(delivery(endpoint(receiver.url + "/long")), receiver)
+    assert outcome.request is not None
+    assert outcome.response is not None
+    assert outcome.request["headers"]["webhook-signature"] == "…"
+    assert "v1," not in json.dumps([outcome.request, outcome.response])
+    assert len(outcome.response["body"]) == sending.KEPT_BYTES
+    assert outcome.response["truncated"]
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "seconds"),
+    [
+        (429, "120", 120),
+        (503, "Wed, 21 Oct 2026 07:28:30 GMT", 30),
+        (503, "Wed, 21 Oct 2026 07:00:00 GMT", 0),
+        (500, "120", 0),
+        (429, "soon", 0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date(status: int, asked: str, seconds: float) -> None:
+    now = datetime(2026, 10, 21, 7, 28, 0, tzinfo=UTC)
+    assert sending.retry_after_s(Answer(status, {"retry-after": asked}, b"", False), now) == seconds

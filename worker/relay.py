@@ -1,0 +1,104 @@
+"""Sends events to endpoints: a few requests at a time to each, so that one that hangs slows nobody."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from django.db import close_old_connections
+
+from callanalytics.routing.deliveries import (
+    LEASE_S,
+    deliveries_claim,
+    deliveries_release,
+    deliveries_requeue_expired,
+    delivery_settle,
+    endpoints_ready,
+)
+from callanalytics.routing.outbox import events_relay
+from callanalytics.routing.sending import TIMEOUT_S, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from callanalytics.egress import Egress
+    from callanalytics.events.models import Event
+    from callanalytics.routing.models import Delivery, Endpoint
+
+log = logging.getLogger(__name__)
+
+THREADS = 32
+EACH = 4
+"""Requests under way to one endpoint."""
+BATCH = 25
+"""Deliveries that one thread takes at once; it gives back what it has no time for."""
+BATCH_S = LEASE_S - 2 * TIMEOUT_S
+"""Time after which it begins no other."""
+POLL_S = 0.1
+SWEEP_S = 15.0
+
+
+class Relay:
+    """Everything between the outbox and the endpoints, in one process; any number of them may run."""
+
+    def __init__(self, egress: Egress, link: Callable[[Event], str]) -> None:
+        self._egress = egress
+        self._link = link
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="relay")
+        self._busy: Counter[UUID] = Counter()
+        self._lock = threading.Lock()
+        self._swept = 0.0
+
+    def run(self, is_stopped: Callable[[], bool]) -> None:
+        """Until it is stopped; what is being sent then is sent to its end."""
+        try:
+            while not is_stopped():
+                if not self.turn():
+                    time.sleep(POLL_S)
+        finally:
+            self._pool.shutdown()
+
+    def turn(self) -> int:
+        """Make the deliveries of new events and start what is due, as far as there is room; how many were made or started."""
+        close_old_connections()
+        if time.monotonic() - self._swept > SWEEP_S:
+            self._swept = time.monotonic()
+            deliveries_requeue_expired()
+        begun = events_relay()
+        for endpoint in endpoints_ready():
+            for _ in range(self._room(endpoint)):
+                claimed = deliveries_claim(endpoint, BATCH)
+                if not claimed:
+                    break
+                begun += len(claimed)
+                with self._lock:
+                    self._busy[endpoint.id] += 1
+                self._pool.submit(self._deliver, endpoint, claimed)
+        return begun
+
+    def _room(self, endpoint: Endpoint) -> int:
+        with self._lock:
+            return EACH - self._busy[endpoint.id]
+
+    def _deliver(self, endpoint: Endpoint, deliveries: Sequence[Delivery]) -> None:
+        """One after another; the rest goes back after a failure, so that an endpoint in trouble is asked gently."""
+        until = time.monotonic() + BATCH_S
+        close_old_connections()
+        try:
+            for number, delivery in enumerate(deliveries):
+                tried = send(delivery, endpoint, self._egress, self._link)
+                delivery_settle(delivery, tried)
+                if not tried.delivered or time.monotonic() > until:
+                    deliveries_release(deliveries[number + 1 :])
+                    break
+        except Exception:
+            log.exception("deliveries to %s", endpoint.id)
+        finally:
+            close_old_connections()
+            with self._lock:
+                self._busy[endpoint.id] -= 1
