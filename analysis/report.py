@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis import words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from analysis.document import Document
 
@@ -52,6 +52,7 @@ def render(document: Document) -> str:
     )
     environment.filters.update(clock=words.timecode, percent=percent, signed=signed, plain=words.plain, sentence=words.sentence)
     environment.filters.update(bar=_contribution_width, parts=_scored_parts, apart=_apart, measured=words.measured)
+    known = {entry["party"] for entry in document["parties"]}
     return environment.get_template("report.html").render(
         call=document,
         name=PurePath(document["file"]).name,
@@ -61,8 +62,8 @@ def render(document: Document) -> str:
         curve_height=CURVE_HEIGHT,
         scored_by=words.scored_by(document["scoring"]["mode"], _tone_withheld(document)),
         tone_reasons={item["id"]: item["tone_abstained"] for item in document["utterances"] if item["tone_abstained"]},
-        talk_share=_by_party(document, {party: percent(share) for party, share in document["measures"]["talk_share"].items()}),
-        interruptions=_by_party(document, document["measures"]["interruptions"]),
+        talk_share=words.by_party({party: percent(share) for party, share in document["measures"]["talk_share"].items()}, known),
+        interruptions=words.by_party({party: str(count) for party, count in document["measures"]["interruptions"].items()}, known),
         flagged=frozenset(number for segment in document["segments"] for number in segment["utterances"]),
         flags=[(flag, _peak(flag)) for flag in sorted(document["flags"], key=lambda flag: (flag["severity"] != "high", flag["start"]))],
     )
@@ -99,12 +100,6 @@ def _apart(quote: Document, document: Document) -> str:
 
 def _tone_withheld(document: Document) -> str:
     return words.tone_withheld(item["tone_abstained"] for item in document["utterances"] if item["party"] == "customer")
-
-
-def _by_party(document: Document, values: Mapping[str, object]) -> dict[str, str]:
-    """What each party's number reads as; where a voice is of nobody known, a party without a voice may be that one."""
-    known = {entry["party"] for entry in document["parties"]}
-    return {party: str(value) if party in known or "unknown" not in known else "not known" for party, value in values.items()}
 
 
 def _contribution_width(value: float) -> int:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 ABSTAINED = {
     "too_short": "too little speech",
@@ -36,6 +36,8 @@ NOTABLE_DISAGREEMENT = 0.35
 
 NOTABLE_FRUSTRATION = 0.3
 """An estimate below it matters little, whatever voice and words say on their own."""
+
+NOT_KNOWN = "not known"
 
 RULES = {"high_frustration": "High frustration", "high_effort": "High customer effort"}
 
@@ -141,6 +143,12 @@ def tone_reason_is_own(tone: str | None, score: str | None) -> bool:
 def scored_by(mode: str, withheld: str) -> str:
     """What a call was scored by: `Voice and words`, or `Words; tone not scored: …` where tone was to be scored and gave no answer."""
     return f"Words; tone not scored: {withheld}" if mode == "full" and withheld else plain(mode, "scoring")
+
+
+def by_party(values: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """What each party's number reads as, `known` being the parties of the voices: where one is of nobody known, a party without a voice
+    may be that one."""
+    return {party: NOT_KNOWN if "unknown" in known and party not in known else value for party, value in values.items()}
 
 
 def disagreement(value: float | None, probability: float | None) -> str:

@@ -199,12 +199,11 @@ def _overall(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _by_party(values: dict[str, str], document: dict[str, Any]) -> str:
-    """`agent 40%, customer 35%`; where a voice is of nobody known, a party without a voice may be that one."""
-    known = {entry["party"] for entry in document.get("parties", [])}
-    unsure = [] if "unknown" not in known else [party for party in values if party not in known]
-    if len(unsure) == len(values):
-        return plain("unknown", "party").lower()
-    return ", ".join(f"{party} {'not known' if party in unsure else value}" for party, value in values.items())
+    """`agent 40%, customer 35%`, or that nothing of it is known."""
+    read = words.by_party(values, {entry["party"] for entry in document.get("parties", [])})
+    if set(read.values()) == {words.NOT_KNOWN}:
+        return words.NOT_KNOWN
+    return ", ".join(f"{party} {value}" for party, value in read.items())
 
 
 def _silence(measures: dict[str, Any]) -> str:
