@@ -131,10 +131,9 @@ def _allowed(entry: str) -> Allowed:
     scheme, separator, rest = entry.rpartition("://")
     if separator and scheme not in ("http", "https"):
         raise ValueError(f"{entry!r} begins with neither http:// nor https://")
-    try:
-        return Allowed(ipaddress.ip_network(rest), None, plain=scheme == "http")
-    except ValueError:
-        pass
+    whole = _network(rest)
+    if whole is not None:
+        return Allowed(whole, None, plain=scheme == "http")
     parsed = httpx.URL(f"https://{rest}")
     if not parsed.host or parsed.path != "/" or parsed.userinfo:
         raise ValueError(f"{entry!r} is neither a host, nor host:port, nor a network")
@@ -252,11 +251,11 @@ class Answer:
 class Egress:
     """Sends requests under a policy; keeps connections for the next one, and may be shared by threads."""
 
-    def __init__(self, policy: Policy, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._current = _Current()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=tls or ssl.create_default_context(cafile=certifi.where()),
+            ssl_context=ssl.create_default_context(cafile=certifi.where()),
             max_connections=None,
             max_keepalive_connections=IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_S,
@@ -287,9 +286,6 @@ class Egress:
                 _copy(response, headers, out, max_bytes)
                 return headers
         raise EgressError(f"The address redirects more than {MOST_REDIRECTS} times.", "refused")
-
-    def close(self) -> None:
-        self._pool.close()
 
     @contextmanager
     def _sent(self, method: str, url: str, headers: Mapping[str, str], content: bytes, timeout_s: float) -> Iterator[httpcore.Response]:

@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from callanalytics.events.services import event_record
 from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, DisabledReason, Endpoint
+from callanalytics.routing.outbox import taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,9 +67,7 @@ def deliveries_claim(endpoint: Endpoint, limit: int) -> list[Delivery]:
     if endpoint.ordered:
         due = due.filter(~Exists(_before()))
     with transaction.atomic():
-        rows = due.order_by("due_at", "event_id")
-        if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True, of=("self",))
+        rows = taken(due.order_by("due_at", "event_id"))
         ids = list(rows.values_list("id", flat=True)[: 1 if endpoint.failures >= REST_AFTER else limit])
         Delivery.objects.filter(id__in=ids, status=DeliveryStatus.WAITING).update(
             status=DeliveryStatus.SENDING,
@@ -87,11 +86,10 @@ def _before() -> QuerySet[Delivery]:
 
 
 def deliveries_release(deliveries: Sequence[Delivery]) -> None:
-    """Give claimed deliveries back untried, their attempt not counted."""
-    for delivery in deliveries:
-        Delivery.objects.filter(id=delivery.id, status=DeliveryStatus.SENDING, lease_token=delivery.lease_token).update(
-            status=DeliveryStatus.WAITING, attempts=F("attempts") - 1, lease_token=None, lease_until=None
-        )
+    """Give deliveries that were claimed at once back untried, their attempt not counted."""
+    tokens = {delivery.lease_token for delivery in deliveries}
+    held = Delivery.objects.filter(id__in=[delivery.id for delivery in deliveries], status=DeliveryStatus.SENDING, lease_token__in=tokens)
+    held.update(status=DeliveryStatus.WAITING, attempts=F("attempts") - 1, lease_token=None, lease_until=None)
 
 
 def delivery_settle(delivery: Delivery, tried: Tried) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -13,9 +13,9 @@ from callanalytics.events.types import PUBLIC
 from callanalytics.routing.models import Delivery, Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.db.models import QuerySet
+
+Row = TypeVar("Row", Event, Delivery)
 
 SEVERITIES = ("medium", "high")
 """Mildest first."""
@@ -40,7 +40,7 @@ def events_relay(limit: int = 500) -> int:
     return len(events)
 
 
-def taken(rows: QuerySet[Event]) -> QuerySet[Event]:
+def taken(rows: QuerySet[Row]) -> QuerySet[Row]:
     """Locked rows that no other relay has. SQLite has one writer at a time and needs no locks."""
     return rows.select_for_update(skip_locked=True, of=("self",)) if connection.features.has_select_for_update_skip_locked else rows
 
@@ -52,8 +52,5 @@ def wants(endpoint: Endpoint, event: Event) -> bool:
     teams = {team.id for team in endpoint.teams.all()}
     if teams and event.team_id not in teams:
         return False
-    return _severe_enough(endpoint.severity, event.payload.get("severity", ""), SEVERITIES)
-
-
-def _severe_enough(least: str, severity: str, known: Sequence[str]) -> bool:
-    return not (least in known and severity in known) or known.index(severity) >= known.index(least)
+    least, severity = endpoint.severity, event.payload.get("severity", "")
+    return not {least, severity} <= set(SEVERITIES) or SEVERITIES.index(severity) >= SEVERITIES.index(least)

@@ -27,7 +27,6 @@ KEPT_BYTES = 4096
 """Of request and response each, for the delivery log."""
 WAITS = frozenset({429, 502, 503, 504})
 """Answers whose Retry-After counts."""
-PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 
 Body = tuple[str, bytes, "dict[str, str]"]
 
