@@ -14,14 +14,14 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import certifi
 import httpcore
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from httpcore import SOCKET_OPTION
 
@@ -67,10 +67,18 @@ class EgressError(Exception):
     The message may be shown to who asked for the request: it tells of no address that a name stands for.
     """
 
-    def __init__(self, message: str, kind: str) -> None:
+    def __init__(self, message: str, kind: str, status: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.kind = kind
+        self.status = status
+        """What the server answered, for the kind `status`."""
+
+
+class Sink(Protocol):
+    """Takes what is fetched, piece by piece; what it raises ends the request."""
+
+    def write(self, chunk: bytes, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,14 @@ class Policy:
         if parsed.scheme == "http" and not any(each.plain for each in self.allowed):
             raise EgressError("The address must begin with https://.", "refused")
         return parsed
+
+    def check_given(self, url: str) -> None:
+        """What can be said of an address that somebody hands in, without asking for its name. Raises EgressError."""
+        parsed = self.check_url(url)
+        address = _network(parsed.host)
+        if address is not None:
+            plain = parsed.scheme == "http"
+            self.check(parsed.host, [address.network_address], parsed.port or (80 if plain else 443), plain=plain)
 
     def check(self, host: str, addresses: Sequence[Address], port: int, *, plain: bool) -> None:
         """Whether a connection may be made. Raises EgressError, with the reason in the log only."""
@@ -248,6 +264,10 @@ class Answer:
     """The body went on beyond what was asked for."""
 
 
+def _no_headers(_host: str) -> Mapping[str, str]:
+    return {}
+
+
 class Egress:
     """Sends requests under a policy; keeps connections for the next one, and may be shared by threads."""
 
@@ -272,29 +292,44 @@ class Egress:
                     break
             return Answer(response.status, _read(response), body[:max_bytes], len(body) > max_bytes)
 
-    def fetch(self, url: str, out: BinaryIO, *, timeout_s: float, max_bytes: int) -> Mapping[str, str]:
-        """Write what lies at an address to `out`; its headers. Redirects are followed, each under the policy. Raises EgressError."""
+    def fetch(
+        self,
+        url: str,
+        out: Sink,
+        *,
+        timeout_s: float,
+        max_bytes: int,
+        silence_s: float | None = None,
+        headers_for: Callable[[str], Mapping[str, str]] = _no_headers,
+    ) -> Mapping[str, str]:
+        """Write what lies at an address to `out`; its headers. Redirects are followed, each under the policy. Raises EgressError.
+
+        `silence_s` is how long the server may say nothing. `headers_for` is asked at each step for what that host alone is told.
+        """
         until = time.monotonic() + timeout_s
         for _ in range(MOST_REDIRECTS + 1):
-            with self._sent("GET", url, {}, b"", until - time.monotonic()) as response:
+            given = headers_for(self._policy.check_url(url).host)
+            with self._sent("GET", url, given, b"", until - time.monotonic(), silence_s) as response:
                 headers = _read(response)
                 if response.status in REDIRECTS and "location" in headers:
-                    url = str(httpx.URL(url).join(headers["location"]))
+                    url = _joined(url, headers["location"])
                     continue
                 if response.status != 200:
-                    raise EgressError(f"The server answered {response.status}.", "status")
+                    raise EgressError(f"The server answered {response.status}.", "status", response.status)
                 _copy(response, headers, out, max_bytes)
                 return headers
         raise EgressError(f"The address redirects more than {MOST_REDIRECTS} times.", "refused")
 
     @contextmanager
-    def _sent(self, method: str, url: str, headers: Mapping[str, str], content: bytes, timeout_s: float) -> Iterator[httpcore.Response]:
+    def _sent(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, timeout_s: float, silence_s: float | None = None
+    ) -> Iterator[httpcore.Response]:
         parsed = self._policy.check_url(url)
         self._current.until, self._current.plain = time.monotonic() + timeout_s, parsed.scheme == "http"
         target = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
         given = {"host": parsed.netloc.decode("ascii"), "user-agent": "callanalytics", "accept": "*/*", **headers}
         fields = [(name.encode("ascii"), value.encode("latin-1")) for name, value in given.items()]
-        timeouts = {"connect": CONNECT_S, "read": timeout_s, "write": timeout_s, "pool": timeout_s}
+        timeouts = {"connect": CONNECT_S, "read": silence_s or timeout_s, "write": silence_s or timeout_s, "pool": timeout_s}
         try:
             with (
                 _in_words(),
@@ -305,11 +340,18 @@ class Egress:
             self._current.until = None
 
 
+def _joined(url: str, location: str) -> str:
+    try:
+        return str(httpx.URL(url).join(location))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise EgressError("The server redirects to something that is no address.", "refused") from error
+
+
 def _read(response: httpcore.Response) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
 
 
-def _copy(response: httpcore.Response, headers: Mapping[str, str], out: BinaryIO, max_bytes: int) -> None:
+def _copy(response: httpcore.Response, headers: Mapping[str, str], out: Sink, max_bytes: int) -> None:
     stated = headers.get("content-length", "")
     size = int(stated) if stated.isdecimal() else 0
     if size <= max_bytes:

@@ -15,6 +15,26 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
+class S3:
+    """Who may read recordings in S3, and where it is."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+    region: str
+    endpoint: str
+    """A store of one's own, or a test's; empty for AWS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twilio:
+    """The account whose recordings may be fetched; the token also checks that callbacks are Twilio's."""
+
+    account_sid: str
+    auth_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """What the environment says, typed."""
 
@@ -44,6 +64,8 @@ class Environment:
     """Where people reach the dashboard, for links in what is sent out."""
     egress_allow: list[str]
     """Receivers on the premises that requests may be sent to: hosts, networks, with http:// where they have no TLS."""
+    s3: S3
+    twilio: Twilio
     max_upload_mb: int
     accept_noncommercial_weights: bool
     analysis_config: str
@@ -80,9 +102,21 @@ def read(env: environ.Env | None = None) -> Environment:
         log_level=env.str("CALLANALYTICS_LOG_LEVEL", default="INFO").upper(),
         public_url=env.str("CALLANALYTICS_PUBLIC_URL", default="http://localhost:8000").rstrip("/"),
         egress_allow=env.list("CALLANALYTICS_EGRESS_ALLOW", default=[]),
+        s3=_s3(env),
+        twilio=Twilio(env.str("TWILIO_ACCOUNT_SID", default=""), env.str("TWILIO_AUTH_TOKEN", default="")),
         max_upload_mb=env.int("CALLANALYTICS_MAX_UPLOAD_MB", default=2048),
         accept_noncommercial_weights=env.bool("CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS", default=False),
         analysis_config=env.str("CALLANALYTICS_ANALYSIS_CONFIG", default=""),
+    )
+
+
+def _s3(env: environ.Env) -> S3:
+    return S3(
+        access_key_id=env.str("AWS_ACCESS_KEY_ID", default=""),
+        secret_access_key=env.str("AWS_SECRET_ACCESS_KEY", default=""),
+        session_token=env.str("AWS_SESSION_TOKEN", default=""),
+        region=env.str("AWS_REGION", default="us-east-1"),
+        endpoint=env.str("AWS_ENDPOINT_URL_S3", default=""),
     )
 
 

@@ -181,6 +181,8 @@ REST_FRAMEWORK = {
 
 PUBLIC_URL = ENV.public_url
 EGRESS_ALLOW = ENV.egress_allow
+S3 = ENV.s3
+TWILIO = ENV.twilio
 
 CALLANALYTICS_HOME = ENV.home
 ACCEPT_NONCOMMERCIAL_WEIGHTS = ENV.accept_noncommercial_weights

@@ -154,7 +154,12 @@ def _no_flags(detail: CallDetail) -> str:
 
 def _facts(detail: CallDetail, document: dict[str, Any]) -> Rows:
     call = detail.call
-    facts = [("File", call.file_name), ("Language", call.language or "not known"), ("Customer reference", call.customer_reference)]
+    facts = [
+        ("File", call.file_name),
+        ("Fetched from", call.source),
+        ("Language", call.language or "not known"),
+        ("Customer reference", call.customer_reference),
+    ]
     facts += [
         ("Direction", call.get_direction_display() if call.direction else ""),
         ("Notice", NOTICE[call.notice]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis import words
 from analysis.words import timecode as timecode
 
-STEPS = {**words.STEPS, "store": "Storing the result", "playback": "Making the playback copy"}
+STEPS = {"fetch": "Fetching the recording", **words.STEPS, "store": "Storing the result", "playback": "Making the playback copy"}
 
 STATUS = {"queued": "Waiting", "running": "Being analysed", "done": "Done", "failed": "Failed"}
 

@@ -22,6 +22,10 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str, bytes, dict[str, str]]] = []
+        self.files: dict[str, bytes] = {}
+        """What lies at which path."""
+        self.moved = ""
+        """Where `/moved` leads."""
         self.released = threading.Event()
         """Set, it lets what is `held` go."""
 
@@ -41,7 +45,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.asked.append((self.command, self.path, body, {name.lower(): value for name, value in self.headers.items()}))
-        getattr(self, "answer_" + self.path.strip("/").partition("?")[0])()
+        path = self.path.partition("?")[0]
+        if path in self.server.files:
+            self.say(200, self.server.files[path])
+        else:
+            getattr(self, "answer_" + path.strip("/"))()
 
     do_GET = do_POST  # noqa: N815 - the name is the server's
 
@@ -62,6 +70,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer_metadata(self) -> None:
         self.say(302, location="http://169.254.169.254/latest/meta-data/")
 
+    def answer_moved(self) -> None:
+        self.say(302, location=self.server.moved)
+
     def answer_elsewhere(self) -> None:
         self.say(302, location="/fine")
 
@@ -70,6 +81,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer_missing(self) -> None:
         self.say(404, b"no")
+
+    def answer_forbidden(self) -> None:
+        self.say(403, b"expired")
+
+    def answer_busy(self) -> None:
+        self.say(503)
+
+    def answer_short(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x" * 10)
+        self.close_connection = True
 
     def answer_silent(self) -> None:
         time.sleep(5)

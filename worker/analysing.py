@@ -1,4 +1,4 @@
-"""One attempt at one call: claimed, decoded, copied for the browser, analysed, stored; or given back with its reason."""
+"""One attempt at one call: claimed, fetched, decoded, copied for the browser, analysed, stored; or given back with its reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 from analysis import pipeline, playback
 from analysis.errors import AnalysisError
 from analysis.steps import decode
-from callanalytics.calls import files, lease, mapping, queueing, storing
+from callanalytics.calls import fetching, files, lease, mapping, queueing, storing
 from callanalytics.calls.models import CallStatus
 from callanalytics.review.selectors import config_calibrated
 from worker import runtime, stopping
@@ -83,6 +83,8 @@ def call_attempt(call_id: UUID, *, listener: Progress | None = None) -> str | No
 
 def in_senders_words(call: Call, message: str) -> str:
     """The message with the name that the file came with, instead of the one it is stored under."""
+    if call.recording is None:
+        return message
     stored = files.recording_path(call)
     return message.replace(str(stored), call.file_name).replace(stored.name, call.file_name)
 
@@ -103,6 +105,7 @@ def _analyzed(call: Call, hold: Hold, listener: Progress | None) -> str | None:
     engines, given = runtime.engines(), mapping.call_options(call)
     options = pipeline.CallOptions(given.parties, given.scoring, given.language)
     pipeline.refuse_language(call.file_name, engines, config, options)
+    _fetch(call, hold)
     progress("decode", 0.0)
     with decode.open_recording(files.recording_path(call), engines.decoders, config.decode) as opened:
         recording = dataclasses.replace(opened, file=call.file_name)
@@ -118,6 +121,22 @@ def _analyzed(call: Call, hold: Hold, listener: Progress | None) -> str | None:
     if hold.store(lambda: storing.analysis_store(hold.claim.call_id, hold.claim.token, analysis)) is None:
         raise LeaseLostError(f"{hold.claim} was taken away, or restricted, before its analysis was stored")
     return CallStatus.DONE
+
+
+def _fetch(call: Call, hold: Hold) -> None:
+    """The recording of a call that was handed in by its address, kept as soon as it is there: no later attempt asks for it again."""
+    if call.recording is not None:
+        return
+    call_id, token = hold.claim.call_id, hold.claim.token
+
+    def heard() -> None:
+        hold.report(lambda: lease.progress_report(call_id, token, step="fetch", percent=0))
+
+    heard()
+    with fetching.fetched(call, runtime.egress(), heard) as staged:
+        call.recording = hold.store(lambda: fetching.recording_settle(call, token, staged))
+    if call.recording is None:
+        raise LeaseLostError(f"{hold.claim} was taken away before its recording was kept")
 
 
 def _advance(hold: Hold, listener: Progress | None, step: str, fraction: float) -> None:

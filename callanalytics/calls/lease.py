@@ -72,19 +72,19 @@ def call_is_due(call_id: UUID) -> bool:
 
 def lease_renew(call_id: UUID, token: UUID) -> bool:
     """Keep a claimed call for another LEASE_S; False where it was taken away, and the worker must stop."""
-    return _held(call_id, token).update(lease_until=from_now(settings.LEASE_S)) == 1
+    return held(call_id, token).update(lease_until=from_now(settings.LEASE_S)) == 1
 
 
 def progress_report(call_id: UUID, token: UUID, *, step: str, percent: float) -> bool:
     """Say where the analysis is, and renew its lease; False where that was lost."""
     whole = min(100, max(0, int(percent)))
-    return _held(call_id, token).update(step=step, percent=whole, lease_until=from_now(settings.LEASE_S)) == 1
+    return held(call_id, token).update(step=step, percent=whole, lease_until=from_now(settings.LEASE_S)) == 1
 
 
 def call_fail(call_id: UUID, token: UUID, message: str, *, permanent: bool) -> str | None:
     """Record why an attempt failed: back to the queue for later, or failed for good. The new status, None where the lease was lost."""
     with transaction.atomic():
-        call = _held(call_id, token).select_for_update().first()
+        call = held(call_id, token).select_for_update().first()
         if call is None:
             return None
         again = not permanent and call.attempts < settings.MAX_ATTEMPTS
@@ -95,7 +95,7 @@ def call_fail(call_id: UUID, token: UUID, message: str, *, permanent: bool) -> s
 def call_give_back(call_id: UUID, token: UUID, why: str) -> bool:
     """Return a claimed call to the queue at once, with its attempt not counted; False where the lease was lost before."""
     with transaction.atomic():
-        call = _held(call_id, token).select_related("team").select_for_update(of=("self",)).first()
+        call = held(call_id, token).select_related("team").select_for_update(of=("self",)).first()
         if call is None:
             return False
         Call.objects.filter(id=call_id).update(**FRESH | {"attempts": F("attempts") - 1, "reason": why})
@@ -125,7 +125,7 @@ def call_requeue(call: Call, *, actor: User | None, why: str) -> None:
 def _give_up(call_id: UUID, token: UUID) -> bool:
     """One expired lease; False where its worker came back or another sweeper was faster."""
     with transaction.atomic():
-        call = _held(call_id, token).filter(lease_until__lt=Now()).select_for_update().first()
+        call = held(call_id, token).filter(lease_until__lt=Now()).select_for_update().first()
         if call is None:
             return False
         again = call.attempts < settings.MAX_ATTEMPTS
@@ -172,7 +172,8 @@ def _due() -> QuerySet[Call]:
     return Call.objects.filter(Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=Now()), status=CallStatus.QUEUED)
 
 
-def _held(call_id: UUID, token: UUID) -> QuerySet[Call]:
+def held(call_id: UUID, token: UUID) -> QuerySet[Call]:
+    """The call, if the lease of this token still holds it."""
     return Call.objects.filter(id=call_id, status=CallStatus.RUNNING, lease_token=token)
 
 

@@ -60,7 +60,16 @@ class Call(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="calls")
     external_id = models.CharField(max_length=120, blank=True, help_text="The call's id in the contact center; unique in its team.")
-    recording = models.ForeignKey(Recording, on_delete=models.PROTECT, related_name="calls")
+    recording = models.ForeignKey(
+        Recording, null=True, on_delete=models.PROTECT, related_name="calls", help_text="Null until it is fetched from where it lies."
+    )
+    source_url = models.TextField(
+        blank=True, help_text="Where the recording is to be fetched from; empty once it is. It may hold a signature: shown to nobody."
+    )
+    source = models.CharField(max_length=500, blank=True, help_text="The same without what may be secret, for people to read.")
+    source_digest = models.CharField(
+        max_length=64, blank=True, help_text="Of the address without its signature: the same one again is the same call."
+    )
     agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.SET_NULL, related_name="calls")
     queue = models.ForeignKey(Queue, null=True, blank=True, on_delete=models.SET_NULL, related_name="calls")
     direction = models.CharField(max_length=10, choices=Direction, default=Direction.UNKNOWN, blank=True)
@@ -105,6 +114,7 @@ class Call(models.Model):
             models.UniqueConstraint(name="call_once_a_team", fields=("team", "external_id"), condition=~Q(external_id="")),
             models.CheckConstraint(name="call_status_known", condition=Q(status__in=CallStatus.values)),
             models.CheckConstraint(name="call_percent_0_100", condition=Q(percent__lte=100)),
+            models.CheckConstraint(name="call_recorded_or_to_fetch", condition=Q(recording__isnull=False) | ~Q(source_url="")),
             models.CheckConstraint(
                 name="call_lease_while_running",
                 condition=Q(status=CallStatus.RUNNING, lease_token__isnull=False, lease_until__isnull=False)
@@ -116,6 +126,7 @@ class Call(models.Model):
             models.Index(name="call_team_newest", fields=("team", "-started_at", "-id")),
             models.Index(name="call_agent_newest", fields=("agent", "-started_at", "-id")),
             models.Index(name="call_waiting", fields=("next_attempt_at", "nudged_at"), condition=Q(status=CallStatus.QUEUED)),
+            models.Index(name="call_source", fields=("team", "source_digest"), condition=~Q(source_digest="")),
             models.Index(name="call_leased", fields=("lease_until",), condition=Q(status=CallStatus.RUNNING)),
         ]
 

@@ -1,5 +1,6 @@
 """Every change to a call, in one list; each lives in the module that its name belongs to."""
 
+from callanalytics.calls.announcing import call_announce
 from callanalytics.calls.cleaning import (
     cleaner_copies_requeue_expired,
     cleaner_copy_ask,
@@ -30,6 +31,7 @@ __all__ = [
     "Ingested",
     "NewCall",
     "analysis_store",
+    "call_announce",
     "call_claim",
     "call_confirm_roles",
     "call_fail",

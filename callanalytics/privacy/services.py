@@ -10,7 +10,7 @@ from django.db import transaction
 from callanalytics.calls import files
 from callanalytics.calls.models import AnalysisRun, Call, EffortSign, Flag, FrustrationSegment, Recording, Utterance
 from callanalytics.calls.selectors import call_to_supervise
-from callanalytics.errors import NotFoundError
+from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
 from callanalytics.privacy.models import Erasure
@@ -44,18 +44,29 @@ def call_erase(*, user: User, call_id: UUID, reason: str) -> Erasure:
     A worker that is analysing it loses its lease with the row and stores nothing. Files go when the transaction commits, so a failed
     erasure leaves the call whole. Raises NotFoundError, or ApplicationError `forbidden`.
     """
+    for _ in range(2):
+        erasure = _erased_at_once(user, call_id, reason)
+        if erasure is not None:
+            return erasure
+    raise ApplicationError("The call changed while it was deleted; delete it again.", code="conflict")
+
+
+def _erased_at_once(user: User, call_id: UUID, reason: str) -> Erasure | None:
+    """None where the recording of a call that was handed in by its address arrived just now: that happens once, and it goes too."""
     seen = call_to_supervise(user=user, call_id=call_id)
     with transaction.atomic():
         # The recording first, as call_ingest does: the audio cannot gain a call while it is decided whether it goes.
-        recording = Recording.objects.select_for_update().filter(id=seen.recording_id).first()
+        recording = Recording.objects.select_for_update().filter(id=seen.recording_id).first() if seen.recording_id else None
         call = Call.objects.select_related("team").select_for_update(of=("self",)).filter(id=seen.id).first()
-        if recording is None or call is None:
+        if call is None:
             raise NotFoundError("call")
-        shared = Call.objects.filter(recording=recording).exclude(id=call.id).exists()
+        if call.recording_id != seen.recording_id:
+            return None
+        shared = recording is not None and Call.objects.filter(recording=recording).exclude(id=call.id).exists()
         doomed = _files(call, None if shared else recording)
         counts = {name: model._default_manager.filter(call=call).count() for name, model in COUNTED.items()}
         erasure = _erased(call, user, reason, counts | {"files": sum(1 for file in doomed if file.exists()), "audio_shared": shared})
-        if not shared:
+        if recording is not None and not shared:
             recording.delete()
         transaction.on_commit(lambda: _remove(doomed))
     return erasure

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from callanalytics.calls.files import recording_path
 from callanalytics.calls.models import Call, CallStatus, Notice
 from callanalytics.people.models import Agent, Queue, Team, User
 from worker import demo_data
@@ -26,7 +27,7 @@ def test_the_samples_become_calls_with_what_the_script_says_of_them(media: Path,
         assert (call.agent, call.queue) == (Agent.objects.get(code=script["agent"]), Queue.objects.get(name=script["queue"]))
         assert call.tags == ["sample", "synthetic voices"]
         assert (call.channels, call.notice, call.status) == (["agent", "customer"], Notice.GIVEN, CallStatus.QUEUED)
-        assert (media / call.recording.file).read_bytes() == (ROOT / "samples" / script["file"]).read_bytes()
+        assert recording_path(call).read_bytes() == (ROOT / "samples" / script["file"]).read_bytes()
     assert Team.objects.get(name=demo_data.TEAM).calls.count() == len(SCRIPTS)
     assert nudged == [str(call.pk) for call in calls]
 

@@ -70,8 +70,8 @@ def test_the_platforms_commands_and_their_options_exist(command: str) -> None:
 
 
 def test_the_table_of_settings_is_what_the_environment_is_read_for() -> None:
-    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
-    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "callanalytics" / "env.py").read_text()))
+    documented = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", README, re.MULTILINE))
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', (ROOT / "callanalytics" / "env.py").read_text()))
     assert documented == read
 
 

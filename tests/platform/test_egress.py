@@ -192,6 +192,49 @@ def test_what_cannot_be_fetched_is_told_why(open_egress: Egress, receiver: Recei
     assert caught.value.kind == kind
 
 
+def test_a_host_is_told_what_it_alone_may_know_also_after_a_redirect(receiver: Receiver) -> None:
+    with receiving() as other:
+        receiver.moved = f"http://localhost:{other.server_address[1]}/fine"
+        client = Egress(Policy.of([receiver.url, receiver.moved.removesuffix("/fine")]))
+        secret = {"127.0.0.1": {"authorization": "Basic c2VjcmV0"}}
+        client.fetch(receiver.url + "/moved", io.BytesIO(), timeout_s=5.0, max_bytes=1000, headers_for=lambda host: secret.get(host, {}))
+        assert receiver.asked[0][3]["authorization"] == "Basic c2VjcmV0"
+        assert "authorization" not in other.asked[0][3]
+
+
+def test_a_redirect_to_something_that_is_no_address_is_refused(open_egress: Egress, receiver: Receiver) -> None:
+    receiver.moved = "https://example.org:none/"
+    with pytest.raises(EgressError) as caught:
+        open_egress.fetch(receiver.url + "/moved", io.BytesIO(), timeout_s=1.0, max_bytes=1000)
+    assert caught.value.kind == "refused"
+
+
+def test_a_server_that_falls_silent_is_left_before_the_whole_time_is_over(open_egress: Egress, receiver: Receiver) -> None:
+    began = time.monotonic()
+    with pytest.raises(EgressError) as caught:
+        open_egress.fetch(receiver.url + "/silent", io.BytesIO(), timeout_s=60.0, silence_s=0.5, max_bytes=1000)
+    assert (caught.value.kind, caught.value.status) == ("timeout", None)
+    assert time.monotonic() - began < 4.0
+
+
+def test_the_answer_that_ended_a_fetch_is_told(open_egress: Egress, receiver: Receiver) -> None:
+    with pytest.raises(EgressError) as caught:
+        open_egress.fetch(receiver.url + "/missing", io.BytesIO(), timeout_s=5.0, max_bytes=1000)
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1/x", "https://[::ffff:169.254.169.254]/x", "http://example.org/", "https://10.0.0.1:8443/"]
+)
+def test_what_is_handed_in_is_refused_by_its_looks_without_asking_for_a_name(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was asked for"))
+    Policy().check_given("https://no-such-host.invalid/x")
+    Policy.of(["10.0.0.0/8"]).check_given("https://10.0.0.1:9999/x")
+    with pytest.raises(EgressError) as caught:
+        Policy().check_given(url)
+    assert caught.value.kind == "refused"
+
+
 @pytest.mark.parametrize("entry", ["ftp://example.org", "example.org/path", "user@example.org", "10.0.0.0/33", "https://"])
 def test_an_entry_of_the_allow_list_that_is_none_is_named(entry: str) -> None:
     with pytest.raises(ValueError, match="neither"):

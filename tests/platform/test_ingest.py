@@ -53,6 +53,7 @@ def test_a_new_call_is_queued_with_its_audio_and_a_worker_is_told(
     assert (call.status, call.attempts, call.channels) == (CallStatus.QUEUED, 0, ["agent", "customer"])
     assert recording_path(call).read_bytes() == AUDIO
     assert recording_path(call).suffix == ".wav"
+    assert call.recording is not None
     assert call.recording.sha256 == hashlib.sha256(AUDIO).hexdigest()
     assert stored(media) == [recording_path(call)]
     assert nudged == [str(call.id)]

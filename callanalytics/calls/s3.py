@@ -1,0 +1,69 @@
+"""Addresses of objects in S3, signed by the environment's credentials to be fetched as any other; asks nothing of the network."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.config import Config
+from django.conf import settings
+
+from callanalytics.egress import EgressError
+
+if TYPE_CHECKING:
+    from callanalytics.env import S3
+
+SCHEME = "s3://"
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+EXPIRES_S = 3600
+"""Of a signature: as long as fetching one recording may take."""
+
+
+def check(url: str) -> None:
+    """Raises EgressError `refused` where the address names no object, or nobody gave the credentials to read one."""
+    _place(url)
+    if not settings.S3.access_key_id or not settings.S3.secret_access_key:
+        raise EgressError("This installation has no credentials for S3; whoever runs it sets AWS_ACCESS_KEY_ID and the rest.", "refused")
+
+
+def object_url(url: str) -> str:
+    """From `s3://bucket/key` to an address that a plain GET reads. Raises EgressError as `check` does."""
+    check(url)
+    bucket, key = _place(url)
+    return _signed("get_object", Bucket=bucket, Key=key)
+
+
+def listing_url(bucket: str, prefix: str, *, after: str = "") -> str:
+    """An address that answers with one page of the bucket's keys, from after a token on."""
+    more = {"ContinuationToken": after} if after else {}
+    return _signed("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+
+
+def _signed(operation: str, **parameters: str) -> str:
+    return str(_client(settings.S3).generate_presigned_url(operation, Params=parameters, ExpiresIn=EXPIRES_S))
+
+
+@cache
+def _client(given: S3) -> Any:
+    return botocore.session.get_session().create_client(
+        "s3",
+        region_name=given.region,
+        endpoint_url=given.endpoint or None,
+        aws_access_key_id=given.access_key_id,
+        aws_secret_access_key=given.secret_access_key,
+        aws_session_token=given.session_token or None,
+        # Stores of one's own answer to no bucket.host names. The environment is read in one place, not by botocore too.
+        config=Config(
+            signature_version="s3v4", ignore_configured_endpoint_urls=True, s3={"addressing_style": "path" if given.endpoint else "auto"}
+        ),
+    )
+
+
+def _place(url: str) -> tuple[str, str]:
+    """A key stands in the address as it is, not percent-encoded, as AWS writes them."""
+    bucket, _, key = url.removeprefix(SCHEME).partition("/")
+    if not BUCKET.fullmatch(bucket) or not key:
+        raise EgressError("An address in S3 is written s3://bucket/key.", "refused")
+    return bucket, key
