@@ -16,7 +16,7 @@ PYTEST ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo install test check lint clean samples
+.PHONY: help demo install test check lint openapi clean samples
 
 help:  ## Show these commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,9 @@ check: lint test  ## Run every static check, then the tests.
 
 samples: .venv/.installed-dev  ## Make the sample calls again (needs flite).
 	$(BIN)/python samples/make.py
+
+openapi: .venv/.installed  ## Write the API's description, callanalytics/api/openapi.json, from its views.
+	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file callanalytics/api/openapi.json
 
 clean:  ## Remove .venv, caches and the demo's data under var/.
 	rm -rf .venv var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -66,6 +66,8 @@ class Environment:
     """Receivers on the premises that requests may be sent to: hosts, networks, with http:// where they have no TLS."""
     s3: S3
     twilio: Twilio
+    api_rate: str
+    """Requests that one API key or person may make, as in 100/s or 2000/min."""
     max_upload_mb: int
     accept_noncommercial_weights: bool
     analysis_config: str
@@ -104,6 +106,7 @@ def read(env: environ.Env | None = None) -> Environment:
         egress_allow=env.list("CALLANALYTICS_EGRESS_ALLOW", default=[]),
         s3=_s3(env),
         twilio=Twilio(env.str("TWILIO_ACCOUNT_SID", default=""), env.str("TWILIO_AUTH_TOKEN", default="")),
+        api_rate=env.str("CALLANALYTICS_API_RATE", default="100/s"),
         max_upload_mb=env.int("CALLANALYTICS_MAX_UPLOAD_MB", default=2048),
         accept_noncommercial_weights=env.bool("CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS", default=False),
         analysis_config=env.str("CALLANALYTICS_ANALYSIS_CONFIG", default=""),

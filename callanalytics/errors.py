@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
 
 class ApplicationError(Exception):
     """Says in plain words what was wrong and what to do.
 
-    `code` is stable for programs: `invalid`, `forbidden`, `not_found`, `conflict`, `too_large`, `no_space`.
+    `code` is stable for programs: `invalid`, `forbidden`, `not_found`, `conflict`, `too_large`, `unprocessable`, `no_space`. `subject` is
+    the id of what is in the way, where the user may know of it.
     """
 
-    def __init__(self, message: str, *, code: str = "invalid", field: str | None = None) -> None:
+    def __init__(self, message: str, *, code: str = "invalid", field: str | None = None, subject: UUID | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.field = field
+        self.subject = subject
 
 
 class NotFoundError(ApplicationError):

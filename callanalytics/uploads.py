@@ -6,9 +6,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.http import JsonResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
+
+from callanalytics.api.errors import problem_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,5 +58,5 @@ def _no_space(request: HttpRequest, size: int) -> HttpResponse:
 
 def _refused(request: HttpRequest, message: str, *, code: str, status: int) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return JsonResponse({"error": {"code": code, "message": message, "fields": {"file": [message]}}}, status=status)
+        return problem_response(status, code, message, {"file": [message]})
     return render(request, "dashboard/upload_refused.html", {"message": message, "status": status}, status=status)

@@ -10,3 +10,6 @@ urlpatterns = [
     path("api/", include("callanalytics.api.urls")),
     path("", include("dashboard.urls")),
 ]
+
+handler400 = "callanalytics.api.errors.bad_request"
+handler500 = "callanalytics.api.errors.server_error"

@@ -1,11 +1,13 @@
-"""The API's one error shape: `{"error": {"code", "message", "fields"}}`, whatever went wrong and wherever it was found."""
+"""The API's one error shape, problem details of RFC 9457, whatever went wrong and wherever it was found."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
-from django.http import Http404
+from django.http import Http404, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -14,6 +16,9 @@ from callanalytics.errors import ApplicationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
+
+    from django.http import HttpRequest, HttpResponse
 
 STATUS: Mapping[str, int] = {
     "invalid": status.HTTP_400_BAD_REQUEST,
@@ -21,38 +26,74 @@ STATUS: Mapping[str, int] = {
     "not_found": status.HTTP_404_NOT_FOUND,
     "conflict": status.HTTP_409_CONFLICT,
     "too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    "unprocessable": status.HTTP_422_UNPROCESSABLE_ENTITY,
     "no_space": status.HTTP_507_INSUFFICIENT_STORAGE,
 }
-SEVERAL = "Some fields are not as they must be; see fields."
+MEDIA_TYPE = "application/problem+json"
+KIND = "urn:callanalytics:problem:"
+"""Of the member `type`: stable, for programs to go by."""
+SEVERAL = "Some fields are not as they must be; see errors."
+OUR_FAULT = "Something went wrong on our side, and was written to the log. Nothing is known to be lost; try again in a moment."
+
+Fields = dict[str, list[str]]
+
+
+def problem(status_code: int, code: str, detail: str, fields: Fields | None = None, *, subject: UUID | None = None) -> dict[str, Any]:
+    """The members of RFC 9457, with `errors` for single fields and `subject` for the id of what is in the way."""
+    found: dict[str, Any] = {"type": f"{KIND}{code}", "title": HTTPStatus(status_code).phrase, "status": status_code, "detail": detail}
+    if fields:
+        found["errors"] = [{"field": field, "detail": each} for field, details in fields.items() for each in details]
+    return found | ({"subject": str(subject)} if subject else {})
+
+
+def problem_response(status_code: int, code: str, detail: str, fields: Fields | None = None) -> JsonResponse:
+    """The same outside a view of the API."""
+    return JsonResponse(problem(status_code, code, detail, fields), status=status_code, content_type=MEDIA_TYPE)
 
 
 def answered(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None, for a failure of our own, lets Django answer 500 and log it."""
     if isinstance(error, ApplicationError):
-        fields = {error.field: [error.message]} if error.field else {}
-        return _response(STATUS.get(error.code, 400), error.code, error.message, fields)
+        fields = {error.field: [error.message]} if error.field else None
+        status_code = STATUS.get(error.code, 400)
+        return _response(problem(status_code, error.code, error.message, fields, subject=error.subject))
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
-        return _response(413, "too_large", str(error), {})
+        return _response(problem(413, "too_large", str(error)))
     if isinstance(error, SuspiciousOperation):
-        return _response(400, "invalid", "The request could not be read.", {})
+        return _response(problem(400, "invalid", "The request could not be read."))
     response = exception_handler(error, context)
     return None if response is None else _reshaped(error, response)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400, for what is refused before a view is found."""
+    if _is_api(request):
+        return problem_response(400, "invalid", "The request could not be read, or its Host is not one this installation answers to.")
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500."""
+    return problem_response(500, "server_error", OUR_FAULT) if _is_api(request) else defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
 def _reshaped(error: Exception, response: Response) -> Response:
-    """DRF's own answer in our shape, with its headers (WWW-Authenticate, Allow)."""
+    """DRF's own answer in our shape, with its headers (WWW-Authenticate, Allow, Retry-After)."""
     if isinstance(error, exceptions.ValidationError):
         fields = _fields(error.detail)
-        problems = [problem for found in fields.values() for problem in found]
-        message = problems[0] if len(problems) == 1 else SEVERAL
-        code = "invalid"
+        problems = [each for found in fields.values() for each in found]
+        response.data = problem(response.status_code, "invalid", problems[0] if len(problems) == 1 else SEVERAL, fields)
     else:
-        fields, code, message = {}, _code(error), _message(response)
-    response.data = {"error": {"code": code, "message": message, "fields": fields}}
+        response.data = problem(response.status_code, _code(error), _message(response))
+    response.content_type = MEDIA_TYPE
     return response
 
 
-def _fields(detail: Any) -> dict[str, list[str]]:
+def _fields(detail: Any) -> Fields:
     if not isinstance(detail, dict):
         return {"": [str(item) for item in detail]}
     return {name: [str(item) for item in (items if isinstance(items, list) else [items])] for name, items in detail.items()}
@@ -71,5 +112,5 @@ def _message(response: Response) -> str:
     return str(data.get("detail", data)) if isinstance(data, dict) else str(data)
 
 
-def _response(status_code: int, code: str, message: str, fields: Mapping[str, list[str]]) -> Response:
-    return Response({"error": {"code": code, "message": message, "fields": dict(fields)}}, status=status_code)
+def _response(found: dict[str, Any]) -> Response:
+    return Response(found, status=found["status"], content_type=MEDIA_TYPE)

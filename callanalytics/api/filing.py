@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from callanalytics.calls.ingest import NewCall
-from callanalytics.calls.selectors import CallFilters
+from callanalytics.calls.selectors import CallFilters, FlagFilters
 from callanalytics.errors import ApplicationError
 from callanalytics.people import selectors, services
 from callanalytics.people.models import Team
@@ -38,6 +38,12 @@ def call_filters(fields: Mapping[str, Any], *, user: User) -> CallFilters:
         since=fields.get("since"),
         until=fields.get("until"),
     )
+
+
+def flag_filters(fields: Mapping[str, Any], *, user: User) -> FlagFilters:
+    """As call_filters."""
+    given = {name: fields[name] for name in ("status", "severity", "rule", "since", "until") if name in fields}
+    return FlagFilters(team_id=_named(selectors.teams_readable(user), fields, "team", by="name"), **given)
 
 
 def _named(visible: QuerySet[Any], fields: Mapping[str, Any], name: str, *, by: str) -> int | None:

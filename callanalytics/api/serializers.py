@@ -2,91 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from analysis.values import Party
-from callanalytics.calls.models import Call, CallStatus, Direction, Notice
+from callanalytics.api.fields import ChannelsField, MomentField, PageSerializer, Strict, WordsField
+from callanalytics.calls import selectors
+from callanalytics.calls.models import Call, CallStatus, Direction, Flag, FlagStatus, FrustrationSegment, Notice, Utterance
 from callanalytics.calls.selectors import CALL_EMOTION
 from callanalytics.people.models import ScoringChoice
+from callanalytics.routing.links import call_link
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from callanalytics.people.selectors import Access
-
-PARTIES = "one or two of agent, customer and unknown, in the order of the channels, as in agent,customer"
-
-
-class Strict(serializers.Serializer[Any]):
-    """Names the fields it does not know instead of dropping them: a typing slip in `objected` must not be silent."""
-
-    def to_internal_value(self, data: Mapping[str, Any]) -> Any:
-        names = data if isinstance(data, Mapping) else ()
-        unknown = {_sayable(name): [f"Unknown field; known are {', '.join(self.fields)}."] for name in names if name not in self.fields}
-        try:
-            value = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            raise serializers.ValidationError({**unknown, **error.detail} if isinstance(error.detail, dict) else error.detail) from error
-        if unknown:
-            raise serializers.ValidationError(unknown)
-        return value
-
-
-def _sayable(name: object) -> str:
-    """JSON may hold half of a surrogate pair, which no answer can."""
-    return str(name).encode(errors="replace").decode()
-
-
-class WordsField(serializers.CharField):
-    """Several words, separated by commas or sent as one field each."""
-
-    def get_value(self, dictionary: Mapping[str, Any]) -> Any:
-        many = getattr(dictionary, "getlist", None)
-        return ",".join(many(self.field_name)) if many and self.field_name in dictionary else super().get_value(dictionary)
-
-    def to_internal_value(self, data: Any) -> Any:
-        text = super().to_internal_value(",".join(map(str, data)) if isinstance(data, list) else data)
-        return tuple(word.strip() for word in text.split(",") if word.strip())
-
-    def run_validators(self, value: Any) -> None:
-        # Over the text, because those of a CharField would look at the tuple: count its words, and find no null character in it.
-        super().run_validators(",".join(value))
-
-
-class ChannelsField(WordsField):
-    def to_internal_value(self, data: Any) -> Any:
-        parties = tuple(word.lower() for word in super().to_internal_value(data))
-        if len(parties) > 2 or not set(parties) <= set(Party):
-            raise serializers.ValidationError(f"Must be {PARTIES}.")
-        return parties
-
-
-class MomentField(serializers.Field[datetime, str, str, Any]):
-    """A date (its midnight) or a time in ISO 8601, UTC where it names no zone."""
-
-    default_error_messages = {
-        "invalid": "{given!r} is no date; write 2026-01-31 or 2026-01-31T14:05:00+01:00.",
-        "far": "{given!r} lies outside the years 1970 to 2100.",
-    }
-
-    def to_internal_value(self, data: str) -> datetime:
-        try:
-            day = parse_date(data)
-            found = datetime.combine(day, time()) if day else parse_datetime(data)
-        except (ValueError, TypeError):
-            found = None
-        if found is None:
-            self.fail("invalid", given=data)
-        if not 1970 <= found.year <= 2100:
-            self.fail("far", given=data)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-    def to_representation(self, value: datetime) -> str:
-        return value.isoformat()
 
 
 class NewCallSerializer(Strict):
@@ -125,8 +58,8 @@ class ObjectionSerializer(Strict):
     objected = serializers.BooleanField()
 
 
-class CallFiltersSerializer(Strict):
-    """What `GET /api/calls/` can be narrowed to; times are those of the call's start."""
+class CallFiltersSerializer(PageSerializer):
+    """What the list of calls can be narrowed to; times are those of the call's start."""
 
     status = serializers.ChoiceField(CallStatus.choices, required=False)
     team = serializers.CharField(required=False)
@@ -135,15 +68,26 @@ class CallFiltersSerializer(Strict):
     flagged = serializers.BooleanField(required=False, allow_null=True, default=None)
     since = MomentField(required=False)
     until = MomentField(required=False)
-    text = serializers.CharField(required=False, max_length=200)
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
+    text = serializers.CharField(
+        required=False, max_length=200, help_text="Part of the file name, external id, customer reference or agent."
+    )
+    fields = WordsField(  # type: ignore[assignment]  # declared fields are taken out of the class before it is made
+        required=False, max_length=1000, help_text="Only these fields of each call, separated by commas."
+    )
+
+
+class SparseSerializer(Strict):
+    """Which fields of one call are wanted."""
+
+    fields = WordsField(  # type: ignore[assignment]  # as above
+        required=False, max_length=1000, help_text="Only these fields, separated by commas; without `analysis` the answer is short."
+    )
 
 
 class CallSerializer(serializers.ModelSerializer[Call]):
     """A call's row. Numbers that tell of somebody's emotion are null for those who may not see them."""
 
-    url = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField(help_text="Where its state and, in time, its analysis are read.")
     team = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
     agent = serializers.SlugRelatedField[Any](slug_field="code", read_only=True)
     queue = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
@@ -178,7 +122,13 @@ class CallSerializer(serializers.ModelSerializer[Call]):
             "peak_frustration",
             "flag_count",
         )
+        read_only_fields = fields
 
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        wanted: Collection[str] = self.context.get("fields", ())
+        return {name: field for name, field in super().get_fields().items() if not wanted or name in wanted}
+
+    @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, call: Call) -> str:
         return str(reverse("api-call", args=[call.id], request=self.context["request"]))
 
@@ -188,3 +138,110 @@ class CallSerializer(serializers.ModelSerializer[Call]):
         if not access.can_review(call.team_id):
             shown |= {name: None for name in CALL_EMOTION if name in shown}
         return shown
+
+
+class AnalysedCallSerializer(CallSerializer):
+    """A call with its whole analysis; null until there is one."""
+
+    analysis = serializers.SerializerMethodField()
+
+    class Meta(CallSerializer.Meta):
+        fields: tuple[str, ...] = (*CallSerializer.Meta.fields, "analysis")  # type: ignore[assignment]  # one more than there
+
+    @extend_schema_field({"type": ["object", "null"], "description": "What `python -m analysis` prints."})
+    def get_analysis(self, call: Call) -> dict[str, Any] | None:
+        return selectors.document_get(user=self.context["request"].user, call_id=call.id)
+
+
+class UtteranceSerializer(serializers.ModelSerializer[Utterance]):
+    """What one party said; no emotion value."""
+
+    id = serializers.IntegerField(source="number")
+
+    class Meta:
+        model = Utterance
+        fields = ("id", "voice", "party", "start", "end", "text", "language", "asr_confidence")
+
+
+class SegmentSerializer(serializers.ModelSerializer[FrustrationSegment]):
+    class Meta:
+        model = FrustrationSegment
+        fields = ("start", "end", "peak", "mean", "utterances")
+
+
+class FlagSerializer(serializers.ModelSerializer[Flag]):
+    """A stretch that someone should look at, with its evidence."""
+
+    call = serializers.SerializerMethodField()
+    page = serializers.SerializerMethodField(help_text="Where people look at it.")
+    evidence = serializers.DictField()
+
+    class Meta:
+        model = Flag
+        fields = (
+            "id",
+            "call",
+            "page",
+            "rule",
+            "severity",
+            "status",
+            "start",
+            "end",
+            "peak",
+            "main_part",
+            "evidence",
+            "retracted_reason",
+            "started_at",
+            "created_at",
+        )
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_call(self, flag: Flag) -> str:
+        return str(reverse("api-call", args=[flag.call_id], request=self.context["request"]))
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_page(self, flag: Flag) -> str:
+        return call_link(flag.call_id, flag.start)
+
+
+class FlagFiltersSerializer(PageSerializer):
+    """What the list of flags can be narrowed to; times are those of the call's start."""
+
+    status = serializers.ChoiceField(FlagStatus.choices, required=False)
+    severity = serializers.ChoiceField(["medium", "high"], required=False)
+    rule = serializers.CharField(required=False, max_length=60)
+    team = serializers.CharField(required=False)
+    since = MomentField(required=False)
+    until = MomentField(required=False)
+
+
+class MeasuresSerializer(serializers.Serializer[Any]):
+    """Plain numbers of the whole call and signs that the customer has to work; nobody's emotion."""
+
+    seconds = serializers.FloatField(allow_null=True)
+    measures = serializers.DictField(allow_null=True, help_text="Talk share, silence and interruptions; null until the call is analysed.")
+    parties = serializers.ListField(child=serializers.DictField(), help_text="Who each voice is, and how sure that is.")
+    effort = serializers.ListField(child=serializers.DictField(), help_text="Repeats, holds, transfers ...; none for the call's agent.")
+
+
+class ErasedSerializer(serializers.Serializer[Any]):
+    """What is left of a call."""
+
+    receipt = serializers.UUIDField()
+    counts = serializers.DictField(child=serializers.IntegerField())
+
+
+class ProblemFieldSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField(help_text="As it was sent; empty for the whole body.")
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Problem details of RFC 9457."""
+
+    type = serializers.CharField(help_text="Stable, for programs to go by, as in urn:callanalytics:problem:conflict.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What was wrong and what to do.")
+    errors = ProblemFieldSerializer(many=True, required=False)  # type: ignore[assignment]  # taken out of the class, as above
+    subject = serializers.CharField(required=False, help_text="The id of what is in the way, as of the call that has this external id.")

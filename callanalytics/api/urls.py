@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from callanalytics.api import views
+from callanalytics.api import calls, reading, reference
 
 urlpatterns = [
-    path("calls/", views.calls, name="api-calls"),
-    path("calls/<uuid:call_id>/", views.call, name="api-call"),
-    path("calls/<uuid:call_id>/retry/", views.call_retry, name="api-call-retry"),
-    path("calls/<uuid:call_id>/objection/", views.call_objection, name="api-call-objection"),
-    re_path(r"^(?P<path>.*)$", views.missing, name="api-missing"),
+    path("v1/", reference.about, name="api-about"),
+    path("v1/openapi.json", reference.openapi, name="api-openapi"),
+    path("v1/docs/", reference.reference, name="api-reference"),
+    path("v1/calls/", calls.calls, name="api-calls"),
+    path("v1/calls/<uuid:call_id>/", calls.call, name="api-call"),
+    path("v1/calls/<uuid:call_id>/reanalyze/", calls.call_reanalyze, name="api-call-reanalyze"),
+    path("v1/calls/<uuid:call_id>/objection/", calls.call_objection, name="api-call-objection"),
+    path("v1/calls/<uuid:call_id>/transcript/", reading.call_transcript, name="api-call-transcript"),
+    path("v1/calls/<uuid:call_id>/flags/", reading.call_flags, name="api-call-flags"),
+    path("v1/calls/<uuid:call_id>/segments/", reading.call_segments, name="api-call-segments"),
+    path("v1/calls/<uuid:call_id>/measures/", reading.call_measures, name="api-call-measures"),
+    path("v1/flags/", reading.flags, name="api-flags"),
+    path("v1/flags/<uuid:flag_id>/", reading.flag, name="api-flag"),
+    re_path(r"^(?P<path>.*)$", reference.missing, name="api-missing"),
 ]

@@ -205,9 +205,10 @@ def _existing(recording: Recording, details: NewCall, team: Team) -> Call | None
     if call is not None and call.recording_id != recording.id:
         other = "other audio" if call.recording_id else f"a recording that is still to be fetched from {call.source}"
         raise ApplicationError(
-            f"The team {team} already has a call {details.external_id!r} with {other}. Delete that one first, or use another id.",
+            f"The team {team} already has a call {details.external_id!r} with {other}, {call.id}. Delete it first, or use another id.",
             code="conflict",
             field="external_id",
+            subject=call.id,
         )
     return call
 

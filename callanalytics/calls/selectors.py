@@ -17,6 +17,7 @@ from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.people.selectors import access_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -49,6 +50,18 @@ class CallFilters:
     """True for calls in which voice and words disagree somewhere, by NOTABLE_DISAGREEMENT or more."""
     text: str = ""
     """Part of the file name, external id, customer reference or agent."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlagFilters:
+    """As CallFilters."""
+
+    status: str = ""
+    severity: str = ""
+    rule: str = ""
+    team_id: int | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -186,6 +199,11 @@ def flag_list(*, user: User | AnonymousUser, call_id: UUID) -> list[Flag]:
     return _flags(call) if access.can_review(call.team_id) else []
 
 
+def flag_search(*, user: User | AnonymousUser, filters: FlagFilters = FlagFilters()) -> QuerySet[Flag]:
+    """Flags of calls whose emotion values the user may see, newest call first."""
+    return Flag.objects.filter(judgeable(access_for(user)), _of_flags(filters)).order_by("-started_at", "-id")
+
+
 def flag_get(*, user: User | AnonymousUser, flag_id: UUID) -> Flag:
     """A flag of a call that the user may judge. Raises NotFoundError, for agents too."""
     found = Flag.objects.filter(judgeable(access_for(user)), id=flag_id).select_related("call", "team", "run").first()
@@ -225,7 +243,23 @@ def _narrowed(filters: CallFilters) -> Q:
         "started_at__gte": filters.since,
         "started_at__lt": filters.until,
     }
-    return Q(**{name: value for name, value in exact.items() if value is not None}) & _mentions(filters.text.strip())
+    return _given(exact) & _mentions(filters.text.strip())
+
+
+def _of_flags(filters: FlagFilters) -> Q:
+    exact = {
+        "status": filters.status or None,
+        "severity": filters.severity or None,
+        "rule": filters.rule or None,
+        "team_id": filters.team_id,
+        "started_at__gte": filters.since,
+        "started_at__lt": filters.until,
+    }
+    return _given(exact)
+
+
+def _given(exact: Mapping[str, object]) -> Q:
+    return Q(**{name: value for name, value in exact.items() if value is not None})
 
 
 def _mentions(text: str) -> Q:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
+from uuid6 import uuid7
 
 UNASSIGNED = "Unassigned"
 """The team of calls that name none."""
@@ -90,3 +91,25 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} as {self.role} of {self.team or 'everything'}"
+
+
+class ApiKey(models.Model):
+    """Opens the API for a program. Its text is shown once; what is kept is a digest, and the role of a user of its own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=120)
+    membership = models.OneToOneField(Membership, on_delete=models.CASCADE, related_name="api_key")
+    prefix = models.CharField(max_length=12, unique=True, help_text="The beginning of its text, to tell keys apart.")
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of its text.")
+    scopes = models.JSONField(default=list)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -11,11 +11,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from callanalytics import weights
-from callanalytics.calls import files, selectors
+from callanalytics.calls import files, selectors, transcripts
 from callanalytics.calls.models import CallStatus
 from callanalytics.calls.services import cleaner_copy_ask
 from callanalytics.errors import ApplicationError
-from dashboard import transcripts
 from dashboard.doors import fragment, guarded, signed_in
 from dashboard.ranges import file_response
 
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
     from callanalytics.people.models import User
-
-FORMATS = {"txt": (transcripts.as_text, "text/plain; charset=utf-8"), "vtt": (transcripts.as_vtt, "text/vtt; charset=utf-8")}
 
 
 @require_safe
@@ -72,12 +69,12 @@ def call_peaks(request: HttpRequest, call_id: UUID) -> HttpResponseBase:
 @require_safe
 @guarded
 def call_transcript(request: HttpRequest, call_id: UUID) -> HttpResponse:
-    """`?format=txt` or `?format=vtt`, as a download."""
+    """`?format=txt`, `vtt` or `srt`, as a download."""
     call = selectors.call_get(user=signed_in(request), call_id=call_id)
     name = request.GET.get("format", "txt")
-    if name not in FORMATS:
+    if name not in transcripts.FORMATS:
         raise Http404
-    write, content_type = FORMATS[name]
+    write, content_type = transcripts.FORMATS[name]
     text = write(selectors.utterance_list(user=signed_in(request), call_id=call_id))
     stem = re.sub(r"[^\w.-]+", "-", call.external_id or call.file_name.rsplit(".", 1)[0], flags=re.ASCII).strip("-.") or "call"
     return HttpResponse(text, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="{stem}.{name}"'})

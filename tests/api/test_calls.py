@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from callanalytics.calls.models import Call
@@ -31,15 +30,19 @@ def recording(audio: bytes | None = None, name: str = "call.wav") -> SimpleUploa
 
 
 def post(client: APIClient, audio: bytes | None = None, **fields: Any) -> Any:
-    return client.post("/api/calls/", {"file": recording(audio), **fields}, format="multipart")
+    return client.post("/api/v1/calls/", {"file": recording(audio), **fields}, format="multipart")
 
 
 def error(response: Any) -> dict[str, Any]:
-    assert set(response.json()) == {"error"}
-    found: dict[str, Any] = response.json()["error"]
-    assert set(found) == {"code", "message", "fields"}
-    assert found["message"]
-    return found
+    """Problem details, their `errors` as names of fields and their `type` as `code`."""
+    found: dict[str, Any] = response.json()
+    assert response["Content-Type"] == "application/problem+json"
+    assert {"type", "title", "status", "detail"} <= set(found) <= {"type", "title", "status", "detail", "errors", "subject"}
+    assert found["status"] == response.status_code
+    assert found["title"]
+    assert found["detail"]
+    code = found["type"].removeprefix("urn:callanalytics:problem:")
+    return found | {"code": code, "fields": {each["field"]: each["detail"] for each in found.get("errors", [])}}
 
 
 def test_a_recording_becomes_a_queued_call(api: Callable[[str], APIClient], world: World) -> None:
@@ -48,7 +51,7 @@ def test_a_recording_becomes_a_queued_call(api: Callable[[str], APIClient], worl
         started_at="2026-03-01T10:00:00+01:00", direction="inbound", language="en", customer_reference="K9", scoring="words",
     )  # fmt: skip
     assert response.status_code == 202
-    assert response["Location"] == response.json()["url"] == f"http://testserver/api/calls/{response.json()['id']}/"
+    assert response["Location"] == response.json()["url"] == f"http://testserver/api/v1/calls/{response.json()['id']}/"
     call = Call.objects.get(id=response.json()["id"])
     assert (call.status, call.team, call.agent, call.queue) == ("queued", world.billing, world.agent, world.queue)
     assert (call.channels, call.notice, call.tags, call.scoring) == (["agent", "customer"], "given", ["vip", "late"], "words")
@@ -73,15 +76,16 @@ def test_the_same_audio_answers_with_the_call_that_is_there(api: Callable[[str],
 
 
 def test_the_same_external_id_with_other_audio_is_a_conflict(api: Callable[[str], APIClient]) -> None:
-    post(api("supervisor"), external_id="c-1")
+    first = post(api("supervisor"), external_id="c-1").json()
     response = post(api("supervisor"), tone_wav(hz=200), external_id="c-1")
     assert response.status_code == 409
+    assert error(response)["subject"] == first["id"]
     assert error(response)["fields"].keys() == {"external_id"}
 
 
 def test_every_problem_is_named_by_its_field(api: Callable[[str], APIClient]) -> None:
     response = api("supervisor").post(
-        "/api/calls/",
+        "/api/v1/calls/",
         {
             "started_at": "yesterday",
             "channels": "agent,robot",
@@ -120,7 +124,7 @@ def test_every_problem_is_named_by_its_field(api: Callable[[str], APIClient]) ->
 def test_bad_metadata_is_refused_and_nothing_is_kept(
     api: Callable[[str], APIClient], world: World, settings: Settings, fields: dict[str, Any], named: str
 ) -> None:
-    response = api("owner").post("/api/calls/", {"file": recording(), **fields}, format="multipart")
+    response = api("owner").post("/api/v1/calls/", {"file": recording(), **fields}, format="multipart")
     assert response.status_code == 400
     assert named in error(response)["fields"]
     assert Call.objects.count() == 0
@@ -128,7 +132,7 @@ def test_bad_metadata_is_refused_and_nothing_is_kept(
 
 
 def test_a_body_of_5_gb_is_refused_by_its_stated_length(world: World) -> None:
-    response = APIClient().post("/api/calls/", b"", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(5 * 1024**3))
+    response = APIClient().post("/api/v1/calls/", b"", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(5 * 1024**3))
     assert response.status_code == 413
     assert error(response)["fields"].keys() == {"file"}
 
@@ -142,13 +146,13 @@ def test_a_file_over_the_limit_is_refused(api: Callable[[str], APIClient], setti
 
 @pytest.mark.parametrize("body", [b"", b"--x\r\nnonsense", b"\xff\xfe\x00"])
 def test_a_broken_multipart_body_is_a_400(api: Callable[[str], APIClient], body: bytes) -> None:
-    response = api("supervisor").post("/api/calls/", body, content_type="multipart/form-data; boundary=x")
+    response = api("supervisor").post("/api/v1/calls/", body, content_type="multipart/form-data; boundary=x")
     assert response.status_code == 400
     error(response)
 
 
 def test_json_in_place_of_multipart_is_a_415(api: Callable[[str], APIClient]) -> None:
-    response = api("supervisor").post("/api/calls/", {"file": "x"}, format="json")
+    response = api("supervisor").post("/api/v1/calls/", {"file": "x"}, format="json")
     assert response.status_code == 415
     assert error(response)["code"] == "unsupported_media_type"
 
@@ -229,7 +233,7 @@ def test_the_list_is_narrowed_by_its_filters(api: Callable[[str], APIClient], wo
         "?until=2026-03-01T00:00:00Z": [waiting],
         "?team=Billing&text=kim": [done],
     }.items():
-        listed = api("supervisor").get(f"/api/calls/{query}").json()["results"]
+        listed = api("supervisor").get(f"/api/v1/calls/{query}").json()["results"]
         assert [entry["id"] for entry in listed] == [str(call.id) for call in found], query
 
 
@@ -237,7 +241,7 @@ def test_the_list_is_narrowed_by_its_filters(api: Callable[[str], APIClient], wo
     "query", ["status=late", "queue=nowhere", "agent=X", "team=Sales", "flagged=maybe", "since=spring", "colour=red", "page_size=0"]
 )
 def test_a_bad_filter_is_named(api: Callable[[str], APIClient], query: str) -> None:
-    response = api("supervisor").get(f"/api/calls/?{query}")
+    response = api("supervisor").get(f"/api/v1/calls/?{query}")
     assert response.status_code == 400
     assert set(error(response)["fields"]) == {query.partition("=")[0]}
 
@@ -246,7 +250,7 @@ def test_the_list_comes_in_pages(api: Callable[[str], APIClient], world: World) 
     for number in range(5):
         agents_call(world, external_id=str(number))
     seen: list[str] = []
-    address = "/api/calls/?page_size=2"
+    address = "/api/v1/calls/?page_size=2"
     while address:
         page = api("reviewer").get(address).json()
         assert len(page["results"]) <= 2
@@ -257,13 +261,13 @@ def test_the_list_comes_in_pages(api: Callable[[str], APIClient], world: World) 
 
 @pytest.mark.parametrize("place", ["p=spring", "p=a\x00", "o=x", "p=2026-01-01&o=-5"])
 def test_a_cursor_that_leads_nowhere_is_not_found(api: Callable[[str], APIClient], place: str) -> None:
-    response = api("reviewer").get("/api/calls/", {"cursor": b64encode(place.encode()).decode()})
+    response = api("reviewer").get("/api/v1/calls/", {"cursor": b64encode(place.encode()).decode()})
     assert response.status_code == 404
     assert error(response)["code"] == "not_found"
 
 
 def test_a_finished_call_carries_its_analysis(api: Callable[[str], APIClient], world: World) -> None:
-    found = api("reviewer").get(f"/api/calls/{analyzed(agents_call(world)).id}/").json()
+    found = api("reviewer").get(f"/api/v1/calls/{analyzed(agents_call(world)).id}/").json()
     assert (found["status"], found["percent"], found["flag_count"]) == ("done", 100, 1)
     assert found["analysis"]["schema"] == "callanalytics/analysis/1"
     assert found["analysis"]["utterances"][1]["tone"]["anger"] == 0.71
@@ -271,14 +275,14 @@ def test_a_finished_call_carries_its_analysis(api: Callable[[str], APIClient], w
 
 
 def test_a_waiting_call_has_none_yet(api: Callable[[str], APIClient], world: World) -> None:
-    found = api("reviewer").get(f"/api/calls/{agents_call(world).id}/").json()
+    found = api("reviewer").get(f"/api/v1/calls/{agents_call(world).id}/").json()
     assert (found["status"], found["analysis"]) == ("queued", None)
 
 
 def test_the_agent_reads_the_transcript_without_any_emotion(api: Callable[[str], APIClient], world: World) -> None:
     call = analyzed(agents_call(world))
-    found = api("agent").get(f"/api/calls/{call.id}/").json()
-    listed = api("agent").get("/api/calls/").json()["results"]
+    found = api("agent").get(f"/api/v1/calls/{call.id}/").json()
+    listed = api("agent").get("/api/v1/calls/").json()["results"]
     assert [entry["id"] for entry in listed] == [str(call.id)]
     assert all(entry[name] is None for entry in (found, *listed) for name in EMOTION)
     assert found["analysis"]["utterances"][1]["text"] == "I have called four times"
@@ -290,24 +294,24 @@ def test_the_agent_reads_the_transcript_without_any_emotion(api: Callable[[str],
 def test_an_agent_cannot_find_out_by_filtering_which_calls_are_flagged(api: Callable[[str], APIClient], world: World) -> None:
     analyzed(agents_call(world))
     for value in ("true", "false"):
-        assert api("agent").get(f"/api/calls/?flagged={value}").json()["results"] == []
+        assert api("agent").get(f"/api/v1/calls/?flagged={value}").json()["results"] == []
 
 
-def test_retry_queues_a_finished_call_once(api: Callable[[str], APIClient], world: World) -> None:
+def test_reanalyze_queues_a_finished_call_once(api: Callable[[str], APIClient], world: World) -> None:
     call = analyzed(agents_call(world))
     client = api("supervisor")
-    assert client.post(f"/api/calls/{call.id}/retry/").status_code == 202
-    again = client.post(f"/api/calls/{call.id}/retry/")
+    assert client.post(f"/api/v1/calls/{call.id}/reanalyze/").status_code == 202
+    again = client.post(f"/api/v1/calls/{call.id}/reanalyze/")
     assert again.status_code == 409
     assert error(again)["code"] == "conflict"
 
 
 def test_an_objection_takes_the_emotion_values_away(api: Callable[[str], APIClient], world: World) -> None:
     call = analyzed(agents_call(world))
-    response = api("supervisor").post(f"/api/calls/{call.id}/objection/", {"objected": True}, format="json")
+    response = api("supervisor").post(f"/api/v1/calls/{call.id}/objection/", {"objected": True}, format="json")
     assert (response.status_code, response.json()["objected"]) == (200, True)
     assert response.json()["peak_frustration"] is None
-    assert api("reviewer").get(f"/api/calls/{call.id}/").json()["analysis"] is None
+    assert api("reviewer").get(f"/api/v1/calls/{call.id}/").json()["analysis"] is None
 
 
 @pytest.mark.parametrize(
@@ -315,7 +319,7 @@ def test_an_objection_takes_the_emotion_values_away(api: Callable[[str], APIClie
 )
 def test_a_bad_objection_is_refused(api: Callable[[str], APIClient], world: World, body: str) -> None:
     call = analyzed(agents_call(world))
-    response = api("supervisor").post(f"/api/calls/{call.id}/objection/", body, content_type="application/json")
+    response = api("supervisor").post(f"/api/v1/calls/{call.id}/objection/", body, content_type="application/json")
     assert response.status_code == 400
     error(response)
     call.refresh_from_db()
@@ -324,22 +328,22 @@ def test_a_bad_objection_is_refused(api: Callable[[str], APIClient], world: Worl
 
 def test_delete_leaves_a_receipt_and_nothing_else(api: Callable[[str], APIClient], world: World) -> None:
     call = analyzed(agents_call(world))
-    response = api("supervisor").delete(f"/api/calls/{call.id}/")
+    response = api("supervisor").delete(f"/api/v1/calls/{call.id}/")
     assert response.status_code == 200
     assert Erasure.objects.get(id=response.json()["receipt"]).call_public_id == call.id
     assert response.json()["counts"]["utterances"] == 3
-    assert api("owner").get(f"/api/calls/{call.id}/").status_code == 404
+    assert api("owner").get(f"/api/v1/calls/{call.id}/").status_code == 404
 
 
 def test_a_call_of_another_team_is_not_found(api: Callable[[str], APIClient], world: World) -> None:
     call = analyzed(agents_call(world))
     for role in ("other_supervisor", "other_agent", "outsider"):
-        response = api(role).get(f"/api/calls/{call.id}/")
+        response = api(role).get(f"/api/v1/calls/{call.id}/")
         assert response.status_code == 404
         assert error(response)["code"] == "not_found"
 
 
-@pytest.mark.parametrize("path", ["/api/", "/api/calls/7/", "/api/nothing/here/", "/api/calls/?cursor=nonsense"])
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/calls/7/", "/api/v1/calls", "/api/v2/calls/", "/api/v1/calls/?cursor=nonsense"])
 def test_an_address_that_is_not_there_gets_the_same_error_shape(api: Callable[[str], APIClient], path: str) -> None:
     response = api("owner").get(path)
     assert response.status_code == 404
@@ -347,28 +351,21 @@ def test_an_address_that_is_not_there_gets_the_same_error_shape(api: Callable[[s
 
 
 def test_a_method_that_is_not_offered_is_a_405(api: Callable[[str], APIClient]) -> None:
-    response = api("owner").put("/api/calls/")
+    response = api("owner").put("/api/v1/calls/")
     assert response.status_code == 405
     assert error(response)["code"] == "method_not_allowed"
 
 
 def test_nobody_is_told_to_sign_in(world: World) -> None:
-    response = APIClient().get("/api/calls/")
+    response = APIClient().get("/api/v1/calls/")
     assert response.status_code == 401
-    assert response["WWW-Authenticate"] == "Token"
+    assert response["WWW-Authenticate"] == "Bearer"
     assert error(response)["code"] == "not_authenticated"
-
-
-def test_a_token_opens_and_a_wrong_one_does_not(world: World) -> None:
-    token = Token.objects.create(user=world.reviewer)
-    client = APIClient()
-    assert client.get("/api/calls/", headers={"Authorization": f"Token {token.key}"}).status_code == 200
-    assert client.get("/api/calls/", headers={"Authorization": "Token wrong"}).status_code == 401
 
 
 def test_a_session_writes_with_its_csrf_token_only(world: World) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(world.supervisor)
-    response = client.post("/api/calls/", {"file": io.BytesIO(tone_wav())}, format="multipart")
+    response = client.post("/api/v1/calls/", {"file": io.BytesIO(tone_wav())}, format="multipart")
     assert response.status_code == 403
-    assert "CSRF" in error(response)["message"]
+    assert "CSRF" in error(response)["detail"]

@@ -137,7 +137,7 @@ def test_make_demo_in_a_fresh_clone_shows_the_analysed_samples_and_stops_whole(d
     visitor = Visitor(demo.port)
     assert visitor.get("/")[0].startswith("/login/")
     assert visitor.log_in(demo.output) == "/"
-    page = visitor.get("/api/calls/")[1]
+    page = visitor.get("/api/v1/calls/")[1]
     calls = json.loads(page)["results"]
     samples = json.loads((ROOT / "samples" / "samples.json").read_text())["calls"]
     assert {call["file_name"]: call["status"] for call in calls} == {sample["file"]: "done" for sample in samples}

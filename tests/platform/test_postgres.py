@@ -112,6 +112,23 @@ side_by_side(lambda: call_ingest(io.BytesIO(uuid4().bytes), NewCall(file_name="a
     assert len(kept) == int(lines(home, database, "from callanalytics.calls.models import *; print(Recording.objects.count())")[0])
 
 
+def test_of_eight_requests_with_one_idempotency_key_one_is_done(home: Path, database: str) -> None:
+    script = """
+from rest_framework.test import APIClient
+from callanalytics.people.keys import api_key_create
+text = api_key_create(user=None, name="CRM", scopes=["calls:write"], team=team).text
+def send():
+    client = APIClient(headers={"Host": "localhost", "Authorization": f"Bearer {text}", "Idempotency-Key": "k-1"})
+    answer = client.post("/api/v1/calls/", {"file": io.BytesIO(b"eight times")}, format="multipart")
+    return answer.status_code, answer.json().get("id")
+side_by_side(send)
+"""
+    found = lines(home, database, script)
+    assert len(found) == 8
+    assert {line[:5] for line in found} <= {"(202,", "(409,"}
+    assert len({line for line in found if line.startswith("(202,")}) == 1
+
+
 def test_an_analysis_is_stored_and_a_call_erased(home: Path, database: str) -> None:
     script = """
 sys.path.insert(0, ".")

@@ -184,8 +184,8 @@ def test_an_upload_past_the_limit_is_refused_before_it_is_read(client: Client, s
     assert "The upload is 4.7\xa0GB; at most 1000\xa0bytes are taken at a time" in html
     assert "Send files one by one, or compress them" in html
     assert 'href="/calls/upload/"' in html
-    api = client.generic("POST", "/api/calls/", b"x", CONTENT_LENGTH="5000000000")
-    assert (api.status_code, api.json()["error"]["code"]) == (413, "too_large")
+    api = client.generic("POST", "/api/v1/calls/", b"x", CONTENT_LENGTH="5000000000")
+    assert (api.status_code, api.json()["type"]) == (413, "urn:callanalytics:problem:too_large")
 
 
 def test_an_upload_that_the_disk_cannot_hold_twice_is_refused_before_it_is_read(
@@ -193,11 +193,11 @@ def test_an_upload_that_the_disk_cannot_hold_twice_is_refused_before_it_is_read(
 ) -> None:
     monkeypatch.setattr(uploads, "_free", lambda: 15_000_000)
     answers = {
-        size: client.generic("POST", "/api/calls/", b"x", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(size))
+        size: client.generic("POST", "/api/v1/calls/", b"x", content_type="multipart/form-data; boundary=x", CONTENT_LENGTH=str(size))
         for size in (7_000_000, 8_000_000)
     }
     assert {size: answer.status_code for size, answer in answers.items()} == {7_000_000: 401, 8_000_000: 507}
-    assert answers[8_000_000].json()["error"]["code"] == "no_space"
+    assert answers[8_000_000].json()["type"] == "urn:callanalytics:problem:no_space"
     page = client.generic("POST", "/calls/upload/", b"x", CONTENT_LENGTH="8000000")
     assert page.status_code == 507
     assert "There is no room for this upload" in page.content.decode()

@@ -4,6 +4,7 @@ import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.db.models.deletion
 import django.utils.timezone
+import uuid6
 from django.conf import settings
 from django.db import migrations, models
 
@@ -208,5 +209,32 @@ class Migration(migrations.Migration):
                 ),
                 name="membership_team_unless_owner",
             ),
+        ),
+        migrations.CreateModel(
+            name="ApiKey",
+            fields=[
+                ("id", models.UUIDField(default=uuid6.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=120)),
+                ("prefix", models.CharField(help_text="The beginning of its text, to tell keys apart.", max_length=12, unique=True)),
+                ("digest", models.CharField(help_text="SHA-256 of its text.", max_length=64, unique=True)),
+                ("scopes", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("last_used_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "membership",
+                    models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name="api_key", to="people.membership"),
+                ),
+            ],
+            options={
+                "ordering": ("-created_at", "-id"),
+            },
         ),
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from callanalytics.calls import transcripts
 from callanalytics.calls.models import Utterance
-from dashboard import transcripts
 
 
 def utterance(number: int, start: float, end: float, text: str, party: str = "customer") -> Utterance:
@@ -34,6 +34,13 @@ def test_vtt_escapes_markup_and_cannot_forge_a_cue() -> None:
 
 def test_vtt_cue_ends_after_it_starts() -> None:
     assert "00:00:02.000 --> 00:00:02.001" in transcripts.as_vtt([utterance(0, 2.0, 2.0, "Oh")])
+
+
+def test_srt_has_commas_and_the_party_before_the_text() -> None:
+    rows = [utterance(0, 3661.5, 3663.25, "Hello. Who\nis there?", "agent"), utterance(1, 3664, 3665, "Me.")]
+    assert transcripts.as_srt(rows) == (
+        "1\n01:01:01,500 --> 01:01:03,250\nAgent: Hello. Who is there?\n\n2\n01:01:04,000 --> 01:01:05,000\nCustomer: Me.\n"
+    )
 
 
 def test_no_utterances_give_an_empty_file() -> None:
