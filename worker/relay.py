@@ -19,7 +19,9 @@ from callanalytics.routing.deliveries import (
     delivery_settle,
     endpoints_ready,
 )
+from callanalytics.routing.opening import handovers_open, handovers_settle
 from callanalytics.routing.outbox import events_relay
+from callanalytics.routing.paging import handovers_sweep
 from callanalytics.routing.sending import TIMEOUT_S, send
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ BATCH_S = LEASE_S - 2 * TIMEOUT_S
 """Time after which it begins no other."""
 POLL_S = 0.1
 SWEEP_S = 15.0
+HANDOVERS_S = 1.0
+"""Between two looks at deadlines of handovers."""
 
 
 class Relay:
@@ -52,7 +56,7 @@ class Relay:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="relay")
         self._busy: Counter[UUID] = Counter()
         self._lock = threading.Lock()
-        self._swept = 0.0
+        self._swept = self._looked = 0.0
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Until it is stopped; what is being sent then is sent to its end."""
@@ -69,6 +73,8 @@ class Relay:
         if time.monotonic() - self._swept > SWEEP_S:
             self._swept = time.monotonic()
             deliveries_requeue_expired()
+            handovers_settle()
+        self._handovers()
         begun = events_relay()
         for endpoint in endpoints_ready():
             for _ in range(self._room(endpoint)):
@@ -80,6 +86,13 @@ class Relay:
                     self._busy[endpoint.id] += 1
                 self._pool.submit(self._deliver, endpoint, claimed)
         return begun
+
+    def _handovers(self) -> None:
+        """Open, tell and escalate what it is time for."""
+        if time.monotonic() - self._looked > HANDOVERS_S:
+            self._looked = time.monotonic()
+            handovers_open()
+            handovers_sweep()
 
     def _room(self, endpoint: Endpoint) -> int:
         with self._lock:

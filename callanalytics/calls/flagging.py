@@ -45,7 +45,7 @@ def flag_retract(flag: Flag, reason: str, *, actor: User | None = None) -> None:
     Flag.objects.filter(id=flag.id).update(status=FlagStatus.RETRACTED, retracted_from=flag.status, retracted_reason=reason[:300])
     flag.refresh_from_db(fields=["status", "retracted_from", "retracted_reason"])
     flag_count_refresh(flag.call_id)
-    event_record(type="flag.retracted", subject=flag.id, team=flag.team, payload=_payload(flag) | {"reason": reason}, actor=actor)
+    event_record(type="flag.retracted", subject=flag.id, team=flag.team, payload=flag_payload(flag) | {"reason": reason}, actor=actor)
 
 
 def flag_judge(flag: Flag, status: FlagStatus, *, reason: str, actor: User) -> None:
@@ -57,9 +57,18 @@ def flag_judge(flag: Flag, status: FlagStatus, *, reason: str, actor: User) -> N
     stood, stands = before in Flag.STANDING, status in Flag.STANDING
     if stood and not stands:
         why = reason or "a reviewer rejected it"
-        event_record(type="flag.retracted", subject=flag.id, team=flag.team, payload=_payload(flag) | {"reason": why}, actor=actor)
+        event_record(type="flag.retracted", subject=flag.id, team=flag.team, payload=flag_payload(flag) | {"reason": why}, actor=actor)
     elif stands and not stood:
-        event_record(type="flag.raised", subject=flag.id, team=flag.team, payload=_payload(flag), actor=actor)
+        event_record(type="flag.raised", subject=flag.id, team=flag.team, payload=flag_payload(flag), actor=actor)
+
+
+def flag_payload(flag: Flag) -> dict[str, object]:
+    """What events tell of a flag."""
+    change = flag.evidence.get("change")
+    return flag.call.told | {
+        **{name: getattr(flag, name) for name in TOLD},
+        "change": change and {name: change.get(name) for name in ("loudness_db", "pitch_semitones", "rate_wps", "baseline_s")},
+    }
 
 
 def flag_count_refresh(call_id: UUID) -> None:
@@ -108,16 +117,8 @@ def _take_over(flag: Flag, found: Flag) -> None:
     if revived and flag.status in Flag.STANDING:
         _raised(flag, flag.call)
     elif flag.status in Flag.STANDING and before != [getattr(flag, name) for name in TOLD]:
-        event_record(type="flag.updated", subject=flag.id, team=flag.team, payload=_payload(flag))
+        event_record(type="flag.updated", subject=flag.id, team=flag.team, payload=flag_payload(flag))
 
 
 def _raised(flag: Flag, call: Call) -> None:
-    event_record(type="flag.raised", subject=flag.id, team=call.team, payload=_payload(flag))
-
-
-def _payload(flag: Flag) -> dict[str, object]:
-    change = flag.evidence.get("change")
-    return flag.call.told | {
-        **{name: getattr(flag, name) for name in TOLD},
-        "change": change and {name: change.get(name) for name in ("loudness_db", "pitch_semitones", "rate_wps", "baseline_s")},
-    }
+    event_record(type="flag.raised", subject=flag.id, team=call.team, payload=flag_payload(flag))

@@ -12,7 +12,7 @@ from callanalytics.calls.cleaning import (
 )
 from callanalytics.calls.corrections import call_confirm_roles, call_objection_set, call_retry, call_set_customer, call_swap_roles
 from callanalytics.calls.files import peaks_path, playback_path, recording_path, replaced_atomically
-from callanalytics.calls.flagging import flag_judge, flag_retract
+from callanalytics.calls.flagging import flag_judge, flag_payload, flag_retract
 from callanalytics.calls.ingest import Ingested, NewCall, call_ingest
 from callanalytics.calls.lease import (
     call_claim,
@@ -52,6 +52,7 @@ __all__ = [
     "cleaner_copy_renew",
     "cleaner_copy_report",
     "flag_judge",
+    "flag_payload",
     "flag_retract",
     "lease_renew",
     "peaks_path",

@@ -44,7 +44,15 @@ _FLAG = {
     "main_part": "wording",
     "change": {"loudness_db": 6.1, "pitch_semitones": 3.4, "rate_wps": 0.6, "baseline_s": 18.0},
 }
-_HANDOVER = {"handover": "The handover's id."}
+HANDOVER = {**FLAG, "handover": "The handover's id."}
+STEP = {
+    **HANDOVER,
+    "step": "The step of the team's plan that was reached, from 1.",
+    "target": "Whom the step is for: queue (the team's board), person or endpoint.",
+    "claim_by": "Until when it is to be claimed, before the next step is told.",
+}
+_HANDOVER = {**_FLAG, "handover": "019abf2f-7777-7abc-9d10-5a6b7c8d9e0f"}
+_STEP = {**_HANDOVER, "step": 1, "target": "queue", "claim_by": "2026-11-23T09:45:00+00:00"}
 
 PUBLIC: Mapping[str, EventType] = {
     "call.received": EventType("A call was taken in and waits for its analysis.", CALL, _CALL),
@@ -66,11 +74,24 @@ PUBLIC: Mapping[str, EventType] = {
     "flag.retracted": EventType(
         "A flag is taken back: a reviewer rejected it, or a newer analysis does not find it.", FLAG, _FLAG | {"severity": "medium"}
     ),
-    "flag.claimed": EventType("A person took a flag that was handed over.", {**FLAG, **_HANDOVER}, _FLAG),
+    "flag.claimed": EventType("A person took a flag that was handed over.", HANDOVER, _HANDOVER),
     "flag.resolved": EventType(
         "A flag that was handed over is done with.",
-        {**FLAG, **_HANDOVER, "outcome": "What came of it."},
-        _FLAG | {"outcome": "called_back"},
+        {**HANDOVER, "outcome": "What came of it, as in called_back."},
+        _HANDOVER | {"outcome": "called_back"},
+    ),
+    "handover.opened": EventType(
+        "A flag waits for a person to claim it. A call is told of once, whatever becomes of its flags.", STEP, _STEP
+    ),
+    "handover.escalated": EventType("Nobody claimed in time, and the next step of the plan is told.", STEP, _STEP | {"step": 2}),
+    "handover.released": EventType("A person who had claimed a handover gave it back; it waits again.", HANDOVER, _HANDOVER),
+    "handover.moved": EventType(
+        "A handover's flag was taken back; it stands on another flag of the conversation now, whose fields these are.",
+        {**HANDOVER, "from_flag": "The id of the flag that was taken back."},
+        _HANDOVER | {"from_flag": "019abf2f-0001-7c3e-8e0a-6b7c1d2e3f40"},
+    ),
+    "handover.withdrawn": EventType(
+        "A handover's flag was taken back before anybody claimed it; nothing is left to do.", HANDOVER, _HANDOVER
     ),
     "review.completed": EventType(
         "A reviewer judged a flag, or a random stretch of a call.",

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
-from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team
+from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.contrib.auth.models import AnonymousUser
-
-    from callanalytics.people.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,25 @@ def team_tree(team_ids: Iterable[int]) -> frozenset[int]:
         found |= level
         level = set(Team.objects.filter(parent_id__in=level).values_list("id", flat=True)) - found
     return frozenset(found)
+
+
+def reviewers_of(team: Team | None) -> QuerySet[User]:
+    """Active people who may judge a team's calls, or everybody's where there is no team."""
+    roles = Q(is_superuser=True) | Q(memberships__role=RoleChoice.OWNER)
+    if team is not None:
+        supervised = Q(memberships__role=RoleChoice.SUPERVISOR, memberships__team__in=_line(team))
+        roles |= supervised | Q(memberships__role=RoleChoice.REVIEWER, memberships__team=team)
+    return User.objects.filter(roles, is_active=True).distinct().order_by("username")
+
+
+def _line(team: Team) -> set[int]:
+    """The team and those above it; a ring of parents ends the walk instead of hanging it."""
+    found: set[int] = set()
+    each: Team | None = team
+    while each is not None and each.id not in found:
+        found.add(each.id)
+        each = each.parent
+    return found
 
 
 def teams_readable(user: User | AnonymousUser) -> QuerySet[Team]:

@@ -15,7 +15,7 @@ from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
 from callanalytics.privacy.models import Erasure
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
-from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus
+from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, Handover, Suppression
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +32,8 @@ COUNTED = {
     "verdicts": Verdict,
     "blind_samples": BlindSample,
     "coaching_notes": CoachingNote,
+    "handovers": Handover,
+    "suppressions": Suppression,
 }
 log = logging.getLogger(__name__)
 

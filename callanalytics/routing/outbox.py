@@ -1,4 +1,4 @@
-"""From an event to its deliveries: one for every endpoint that asks for it, made once."""
+"""From an event to its deliveries, one for every endpoint that asks for it, and to the handover that a flag opens: made once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from django.utils import timezone
 from callanalytics.events.models import Event
 from callanalytics.events.types import PUBLIC
 from callanalytics.routing.models import Delivery, Endpoint
+from callanalytics.routing.opening import SEVERITIES, flags_follow
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 Row = TypeVar("Row", Event, Delivery)
-
-SEVERITIES = ("medium", "high")
-"""Mildest first."""
 
 
 def events_relay(limit: int = 500) -> int:
@@ -36,6 +34,7 @@ def events_relay(limit: int = 500) -> int:
             if wants(endpoint, event)
         ]
         Delivery.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
+        flags_follow(events)
         Event.objects.filter(id__in=[event.id for event in events]).update(relayed_at=Now())
     return len(events)
 
@@ -46,8 +45,12 @@ def taken(rows: QuerySet[Row]) -> QuerySet[Row]:
 
 
 def wants(endpoint: Endpoint, event: Event) -> bool:
-    """Whether an endpoint asks for this event: its type, its team, and of flags their severity."""
-    if event.type not in PUBLIC or (endpoint.types and event.type not in endpoint.types):
+    """Whether an endpoint is addressed by this event, or asks for it: its type, its team, and of flags their severity."""
+    if event.type not in PUBLIC:
+        return False
+    if str(endpoint.id) in event.payload.get("told", ()):
+        return True
+    if endpoint.types and event.type not in endpoint.types:
         return False
     teams = {team.id for team in endpoint.teams.all()}
     if teams and event.team_id not in teams:

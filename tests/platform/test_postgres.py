@@ -163,8 +163,79 @@ side_by_side(lambda: calibration_undo())
     assert Counter(line.split()[0] for line in found[8:]) == {"None": 1, "ApplicationError": 7}
 
 
+HANDOVERS = """
+sys.path.insert(0, ".")
+from django.utils import timezone
+from datetime import timedelta
+from tests import factories
+from callanalytics.events.models import Event
+from callanalytics.people.models import User
+from callanalytics.routing.handovers import handover_claim
+from callanalytics.routing.models import Handover, RoutingPlan, Suppression
+from callanalytics.routing.outbox import events_relay
+from callanalytics.routing.paging import handovers_sweep
+from callanalytics.routing.plans import NewStep, plan_save
+Event.objects.update(relayed_at=timezone.now())
+root = User.objects.filter(username="boss").first() or factories.user("boss", is_superuser=True)
+plan_save(user=root, team=None, values={"debounce_seconds": 0}, steps=[NewStep(10), NewStep(10)])
+def of(customer):
+    return Handover.objects.filter(customer_reference=customer)
+def told(type, customer):
+    return Event.objects.filter(type=type, subject__in=[str(found.flag_id) for found in of(customer)]).count()
+def flagged(customer):
+    return factories.analyzed(factories.queued_call(team, io.BytesIO(uuid4().bytes), customer_reference=customer))
+def only_flags():
+    Event.objects.exclude(type="flag.raised").filter(relayed_at=None).update(relayed_at=timezone.now())
+"""
+
+
+def test_eight_calls_of_one_customer_at_eight_relays_page_once(home: Path, database: str) -> None:
+    script = """
+for _ in range(8):
+    flagged("K 1")
+only_flags()
+side_by_side(lambda: events_relay(1))
+print(of("K 1").count(), told("handover.opened", "K 1"), Suppression.objects.filter(reason="joined", handover=of("K 1").get()).count())
+"""
+    *relayed, found = lines(home, database, HANDOVERS + script)
+    assert Counter(relayed) == {"1": 8}
+    assert found == "1 1 7"
+
+
+def test_an_event_that_comes_again_at_eight_relays_pages_once(home: Path, database: str) -> None:
+    script = """
+call = flagged("K 2")
+only_flags()
+raised = Event.objects.get(type="flag.raised", subject=str(call.flags.get().id))
+for _ in range(7):
+    Event.objects.create(type=raised.type, subject=raised.subject, team=team, payload=raised.payload)
+side_by_side(lambda: events_relay(1))
+print(of("K 2").count(), told("handover.opened", "K 2"))
+"""
+    assert lines(home, database, HANDOVERS + script)[-1] == "1 1"
+
+
+def test_of_eight_sweeps_one_escalates_and_of_eight_claims_one_wins(home: Path, database: str) -> None:
+    script = """
+flagged("K 3")
+while events_relay(): pass
+handover = of("K 3").get()
+of("K 3").update(claim_by=timezone.now() - timedelta(seconds=1))
+side_by_side(handovers_sweep)
+print(told("handover.escalated", "K 3"), of("K 3").get().step)
+people = iter([factories.user(f"p{number}", is_superuser=True) for number in range(8)])
+side_by_side(lambda: handover_claim(user=next(people), handover_id=handover.id).status)
+print(told("flag.claimed", "K 3"))
+"""
+    found = lines(home, database, HANDOVERS + script)
+    assert Counter(found[:8]) == {"1": 1, "0": 7}
+    assert found[8] == "1 2"
+    assert Counter(line.split()[0] for line in found[9:17]) == {"claimed": 1, "ApplicationError": 7}
+    assert found[17] == "1"
+
+
 def test_migrations_go_back_and_forth(home: Path, database: str) -> None:
-    for app in ("privacy", "review", "calls", "events"):
+    for app in ("privacy", "review", "routing", "calls", "events"):
         manage(home, database, "migrate", app, "zero")
     manage(home, database, "migrate")
     assert "[ ]" not in manage(home, database, "showmigrations")
