@@ -78,12 +78,12 @@ def team_tree(team_ids: Iterable[int]) -> frozenset[int]:
 
 
 def reviewers_of(team: Team | None) -> QuerySet[User]:
-    """Active people who may judge a team's calls, or everybody's where there is no team."""
+    """Active people, not programs, who may judge a team's calls, or everybody's where there is no team."""
     roles = Q(is_superuser=True) | Q(memberships__role=RoleChoice.OWNER)
     if team is not None:
         supervised = Q(memberships__role=RoleChoice.SUPERVISOR, memberships__team__in=_line(team))
         roles |= supervised | Q(memberships__role=RoleChoice.REVIEWER, memberships__team=team)
-    return User.objects.filter(roles, is_active=True).distinct().order_by("username")
+    return User.objects.filter(roles, is_active=True).exclude(memberships__api_key__isnull=False).distinct().order_by("username")
 
 
 def _line(team: Team) -> set[int]:

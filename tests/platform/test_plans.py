@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from callanalytics.errors import ApplicationError, NotFoundError
+from callanalytics.people.keys import api_key_create
 from callanalytics.people.models import Team
 from callanalytics.people.selectors import reviewers_of
 from callanalytics.routing.models import Endpoint, RoutingPlan
@@ -89,6 +90,7 @@ def test_a_plan_that_makes_no_sense_is_refused(world: World) -> None:
 
 
 def test_who_may_judge_a_team_is_found_by_role(world: World) -> None:
+    api_key_create(user=None, name="CRM", scopes=["handovers:write"], team=None)
     assert set(reviewers_of(world.billing)) == {world.owner, world.supervisor, world.reviewer}
     assert set(reviewers_of(world.sales)) == {world.owner, world.supervisor, world.other_supervisor}
     assert set(reviewers_of(None)) == {world.owner}
