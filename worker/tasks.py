@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from callanalytics.calls import cleaning, lease, leftovers, queueing
+from callanalytics.calls import cleaning, lease, leftovers, queueing, resumable
 from callanalytics.celery import app
 from worker import analysing, cleaner_copy, clock
 
@@ -30,5 +30,6 @@ def calls_sweep() -> None:
 
 @app.task(name="worker.files_sweep")
 def files_sweep() -> None:
-    """Remove files that no row knows, a part of them each time."""
+    """Remove uploads that nobody went on with, and files that no row knows, a part of them each time."""
+    resumable.uploads_expire()
     leftovers.leftovers_remove()

@@ -64,6 +64,7 @@ def _existing(digest: str, details: NewCall, team: Team) -> Call | None:
             f"The team {team} already has a call {details.external_id!r} with another recording. Delete that one first, or use another id.",
             code="conflict",
             field="external_id",
+            subject=call.id,
         )
     return call
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from callanalytics.calls.cleaning import cleaner_copies_requeue_expired
 from callanalytics.calls.lease import call_requeue_expired
 from callanalytics.calls.leftovers import FOLDERS, leftovers_remove
+from callanalytics.calls.resumable import uploads_expire
 
 
 class Command(BaseCommand):
@@ -18,5 +19,7 @@ class Command(BaseCommand):
         returned = call_requeue_expired()
         cleaner_copies_requeue_expired()
         self.stdout.write(f"{returned} {'call' if returned == 1 else 'calls'} taken back from workers that went silent.")
+        expired = uploads_expire()
+        self.stdout.write(f"{expired} {'upload' if expired == 1 else 'uploads'} removed that nobody went on with.")
         removed = leftovers_remove(FOLDERS)
         self.stdout.write(f"{removed} {'file' if removed == 1 else 'files'} removed that belonged to no call.")
