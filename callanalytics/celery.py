@@ -18,7 +18,7 @@ QUEUES = ("analysis", "analysis.gpu", "delivery", "maintenance")
 LONGEST_TASK_S = 12 * 3600
 """Redis hands a message out again after this: longer than any call takes (4 h of audio at a third of its length, and slow neighbours)."""
 
-SWEEPS = {"worker.calls_sweep": 15.0, "worker.files_sweep": 3600.0}
+SWEEPS = {"worker.calls_sweep": 15.0, "worker.files_sweep": 3600.0, "worker.deliveries_sweep": 6 * 3600.0}
 """Tasks that run by the clock, and every how many seconds."""
 
 

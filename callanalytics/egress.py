@@ -131,6 +131,20 @@ class Policy:
             plain = parsed.scheme == "http"
             self.check(parsed.host, [address.network_address], parsed.port or (80 if plain else 443), plain=plain)
 
+    def check_receiver(self, url: str) -> None:
+        """Whether a request would be made there now. Raises EgressError, the same for an unknown name as for one that stands inside."""
+        parsed = self.check_url(url)
+        port = parsed.port or (80 if parsed.scheme == "http" else 443)
+        try:
+            host = parsed.raw_host.decode("ascii")
+            self.check(host, resolve(host, port), port, plain=parsed.scheme == "http")
+        except EgressError as error:
+            raise EgressError(
+                "Requests may not be sent to this address, or its host is not known. An operator can open an address on the premises "
+                "with CALLANALYTICS_EGRESS_ALLOW.",
+                "refused",
+            ) from error
+
     def check(self, host: str, addresses: Sequence[Address], port: int, *, plain: bool) -> None:
         """Whether a connection may be made. Raises EgressError, with the reason in the log only."""
         if any(each.covers(host, addresses, port) and (each.plain or not plain) for each in self.allowed):

@@ -68,6 +68,13 @@ class Environment:
     twilio: Twilio
     api_rate: str
     """Requests that one API key or person may make, as in 100/s or 2000/min."""
+    pagerduty_url: str
+    """Where events for PagerDuty go; the European Union has another."""
+    email: dict[str, Any]
+    """Django's settings of the mail server; its host is empty where there is none."""
+    email_from: str
+    deliveries_days: int
+    """How long what was delivered, and how, is kept."""
     max_upload_mb: int
     accept_noncommercial_weights: bool
     analysis_config: str
@@ -107,6 +114,10 @@ def read(env: environ.Env | None = None) -> Environment:
         s3=_s3(env),
         twilio=Twilio(env.str("TWILIO_ACCOUNT_SID", default=""), env.str("TWILIO_AUTH_TOKEN", default="")),
         api_rate=env.str("CALLANALYTICS_API_RATE", default="100/s"),
+        pagerduty_url=env.str("CALLANALYTICS_PAGERDUTY_URL", default="https://events.pagerduty.com/v2/enqueue"),
+        email=env.email_url("CALLANALYTICS_EMAIL_URL", default="dummymail://"),
+        email_from=env.str("CALLANALYTICS_EMAIL_FROM", default="callanalytics@localhost"),
+        deliveries_days=env.int("CALLANALYTICS_DELIVERIES_DAYS", default=30),
         max_upload_mb=env.int("CALLANALYTICS_MAX_UPLOAD_MB", default=2048),
         accept_noncommercial_weights=env.bool("CALLANALYTICS_ACCEPT_NONCOMMERCIAL_WEIGHTS", default=False),
         analysis_config=env.str("CALLANALYTICS_ANALYSIS_CONFIG", default=""),

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from django.utils import timezone
+
 from callanalytics.calls.models import Call, Flag
 from callanalytics.calls.services import NewCall, analysis_store, call_claim, call_ingest, cleaner_copy_claim
+from callanalytics.events.models import Event
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
 from callanalytics.review.services import blind_verdict_record, verdict_record
@@ -95,6 +98,11 @@ def world() -> World:
         other_agent_user=other_agent_user,
         outsider=user("outsider"),
     )
+
+
+def event(type: str, payload: dict[str, Any]) -> Event:
+    """One that happened just now, not stored."""
+    return Event(type=type, subject="s", payload=payload, created_at=timezone.now())
 
 
 def audio() -> io.BytesIO:

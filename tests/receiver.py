@@ -64,6 +64,9 @@ class Handler(BaseHTTPRequestHandler):
     def answer_fine(self) -> None:
         self.say(200, b"thanks")
 
+    def answer_accepted(self) -> None:
+        self.say(202, b'{"status": "success", "message": "Event processed"}')
+
     def answer_long(self) -> None:
         self.say(200, b"x" * 100_000)
 

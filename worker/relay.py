@@ -16,13 +16,14 @@ from callanalytics.routing.deliveries import (
     deliveries_claim,
     deliveries_release,
     deliveries_requeue_expired,
-    delivery_settle,
+    deliveries_settle,
     endpoints_ready,
 )
+from callanalytics.routing.models import EndpointKind
 from callanalytics.routing.opening import handovers_open, handovers_settle
 from callanalytics.routing.outbox import events_relay
 from callanalytics.routing.paging import handovers_sweep
-from callanalytics.routing.sending import TIMEOUT_S, send
+from callanalytics.routing.sending import TIMEOUT_S, TOGETHER, parcels, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +79,7 @@ class Relay:
         begun = events_relay()
         for endpoint in endpoints_ready():
             for _ in range(self._room(endpoint)):
-                claimed = deliveries_claim(endpoint, BATCH)
+                claimed = deliveries_claim(endpoint, TOGETHER if endpoint.kind == EndpointKind.EMAIL else BATCH)
                 if not claimed:
                     break
                 begun += len(claimed)
@@ -103,11 +104,11 @@ class Relay:
         until = time.monotonic() + BATCH_S
         close_old_connections()
         try:
-            for number, delivery in enumerate(deliveries):
-                tried = send(delivery, endpoint, self._egress, self._link)
-                delivery_settle(delivery, tried)
-                if not tried.delivered or time.monotonic() > until:
-                    deliveries_release(deliveries[number + 1 :])
+            for number, parcel in enumerate(parcels(endpoint, deliveries), 1):
+                tried = send(parcel, endpoint, self._egress, self._link)
+                deliveries_settle(parcel, tried)
+                if not (tried.delivered or tried.dropped) or time.monotonic() > until:
+                    deliveries_release(deliveries[number * len(parcel) :])
                     break
         except Exception:
             log.exception("deliveries to %s", endpoint.id)

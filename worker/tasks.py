@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
-from callanalytics.calls import cleaning, lease, leftovers, queueing, resumable
+from django.conf import settings
+from django.utils import timezone
+
+from callanalytics.calls import cleaning, lease, leftovers, queueing
 from callanalytics.celery import app
+from callanalytics.routing import deliveries
 from worker import analysing, cleaner_copy, clock
 
-__all__ = ["call_analyze", "calls_sweep", "cleaner_copy_make", "clock", "files_sweep"]
+__all__ = ["call_analyze", "calls_sweep", "cleaner_copy_make", "clock", "deliveries_sweep", "files_sweep"]
 
 
 @app.task(name=queueing.CALL_ANALYZE)
@@ -30,6 +35,11 @@ def calls_sweep() -> None:
 
 @app.task(name="worker.files_sweep")
 def files_sweep() -> None:
-    """Remove uploads that nobody went on with, and files that no row knows, a part of them each time."""
-    resumable.uploads_expire()
+    """Remove files that no row knows, a part of them each time."""
     leftovers.leftovers_remove()
+
+
+@app.task(name="worker.deliveries_sweep")
+def deliveries_sweep() -> None:
+    """Forget what was delivered long ago, and what came back."""
+    deliveries.deliveries_forget(timezone.now() - timedelta(days=settings.DELIVERIES_DAYS))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA = "callanalytics/event/1"
+TEST = "endpoint.test"
+"""What a person sends to see whether an endpoint answers; it goes to that one only and is tried once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ PUBLIC: Mapping[str, EventType] = {
         "An endpoint gets no more events until a person switches it on.",
         {"endpoint": "The endpoint's id.", "reason": "gone, failing or by_hand."},
         {"endpoint": "019abf30-11aa-7d00-b1b1-0f0e0d0c0b0a", "reason": "failing"},
+    ),
+    TEST: EventType(
+        "A person tries an endpoint out; it goes to that endpoint only and tells of nothing that happened.",
+        {"endpoint": "The endpoint's id."},
+        {"endpoint": "019abf30-11aa-7d00-b1b1-0f0e0d0c0b0a"},
     ),
 }
 

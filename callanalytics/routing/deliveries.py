@@ -14,7 +14,8 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from callanalytics.events.services import event_record
-from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, DisabledReason, Endpoint
+from callanalytics.events.types import TEST
+from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, DisabledReason, Endpoint, EndpointKind
 from callanalytics.routing.outbox import taken
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.db.models import QuerySet
+
+    from callanalytics.people.models import User
 
 SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Wait before each attempt, of the Standard Webhooks specification: 75 hours and 35 minutes in all."""
@@ -38,6 +41,7 @@ REST_S, LONGEST_REST_S = 5.0, 300.0
 """... at first, doubling, and at most."""
 GIVE_UP_AFTER = timedelta(days=5)
 GONE = 410
+FORGOTTEN_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Tried:
     retry_after_s: float = 0.0
     request: Mapping[str, Any] | None = None
     response: Mapping[str, Any] | None = None
+    dropped: bool = False
+    """Nothing was sent, for the reason in `error`, and nothing will be."""
 
 
 def endpoints_ready() -> list[Endpoint]:
@@ -61,21 +67,25 @@ def endpoints_ready() -> list[Endpoint]:
 
 
 def deliveries_claim(endpoint: Endpoint, limit: int) -> list[Delivery]:
-    """Take due deliveries of one endpoint, the one that is due longest first; one alone where it failed often and is tried again."""
+    """Take due deliveries of one endpoint, the one that is due longest first; one alone where it failed often and is tried again.
+
+    A mail gathers, so it takes them all.
+    """
     token = uuid4()
     due = Delivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.WAITING, due_at__lte=Now())
     if endpoint.ordered:
         due = due.filter(~Exists(_before()))
     with transaction.atomic():
         rows = taken(due.order_by("due_at", "event_id"))
-        ids = list(rows.values_list("id", flat=True)[: 1 if endpoint.failures >= REST_AFTER else limit])
+        alone = endpoint.failures >= REST_AFTER and endpoint.kind != EndpointKind.EMAIL
+        ids = list(rows.values_list("id", flat=True)[: 1 if alone else limit])
         Delivery.objects.filter(id__in=ids, status=DeliveryStatus.WAITING).update(
             status=DeliveryStatus.SENDING,
             attempts=F("attempts") + 1,
             lease_token=token,
             lease_until=Now() + timedelta(seconds=LEASE_S),
         )
-    return list(Delivery.objects.filter(lease_token=token).select_related("event").order_by("event_id"))
+    return list(Delivery.objects.filter(lease_token=token).select_related("event", "endpoint").order_by("event_id"))
 
 
 def _before() -> QuerySet[Delivery]:
@@ -92,32 +102,44 @@ def deliveries_release(deliveries: Sequence[Delivery]) -> None:
     held.update(status=DeliveryStatus.WAITING, attempts=F("attempts") - 1, lease_token=None, lease_until=None)
 
 
-def delivery_settle(delivery: Delivery, tried: Tried) -> bool:
-    """Write down what came of a claimed delivery, and what follows for it and its endpoint; False where the lease was lost."""
+def deliveries_settle(deliveries: Sequence[Delivery], tried: Tried) -> int:
+    """Write down what came of claimed deliveries of one endpoint that went in one request, and what follows for them and the endpoint.
+
+    How many those are whose lease was not lost.
+    """
     with transaction.atomic():
-        held = Delivery.objects.filter(id=delivery.id, status=DeliveryStatus.SENDING, lease_token=delivery.lease_token)
-        if not held.update(**_next(delivery, tried)):
-            return False
-        Attempt.objects.create(
-            delivery=delivery,
-            milliseconds=tried.milliseconds,
-            status_code=tried.status_code,
-            error=tried.error[:300],
-            request=dict(tried.request or {}),
-            response=dict(tried.response or {}),
-        )
-        _endpoint_note(delivery.endpoint_id, tried)
-    return True
+        held = [delivery for delivery in deliveries if _held(delivery).update(**_next(delivery, tried))]
+        Attempt.objects.bulk_create(_attempt(delivery, tried) for delivery in held)
+        if held and not tried.dropped:
+            _endpoint_note(held[0].endpoint_id, tried)
+    return len(held)
+
+
+def _held(delivery: Delivery) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(id=delivery.id, status=DeliveryStatus.SENDING, lease_token=delivery.lease_token)
+
+
+def _attempt(delivery: Delivery, tried: Tried) -> Attempt:
+    return Attempt(
+        delivery=delivery,
+        milliseconds=tried.milliseconds,
+        status_code=tried.status_code,
+        error=tried.error[:300],
+        request=dict(tried.request or {}),
+        response=dict(tried.response or {}),
+    )
 
 
 def _next(delivery: Delivery, tried: Tried) -> dict[str, Any]:
     free = {"lease_token": None, "lease_until": None}
     if tried.delivered:
         return {**free, "status": DeliveryStatus.DELIVERED, "delivered_at": Now()}
-    if delivery.attempts >= len(SCHEDULE_S):
+    if tried.dropped:
+        return {**free, "status": DeliveryStatus.DROPPED}
+    if delivery.attempts >= (1 if delivery.event.type == TEST else len(SCHEDULE_S)):
         return {**free, "status": DeliveryStatus.FAILED}
     wait_s = max(SCHEDULE_S[delivery.attempts] * random.uniform(1.0, 1.0 + JITTER), min(tried.retry_after_s, LONGEST_WAIT_S))
-    return {**free, "status": DeliveryStatus.WAITING, "due_at": Now() + timedelta(seconds=wait_s)}
+    return {**free, "status": DeliveryStatus.WAITING, "due_at": delivery.endpoint.due(timezone.now() + timedelta(seconds=wait_s))}
 
 
 def _endpoint_note(endpoint_id: UUID, tried: Tried) -> None:
@@ -142,15 +164,14 @@ def _rest_s(failures: int, tried: Tried) -> float:
     return min(max(doubled, tried.retry_after_s), LONGEST_REST_S)
 
 
-def endpoint_disable(endpoint_id: UUID, reason: DisabledReason) -> None:
+def endpoint_disable(endpoint_id: UUID, reason: DisabledReason, actor: User | None = None) -> None:
     """Switch an endpoint off; what waits for it waits on. Call it in a transaction."""
     changed = Endpoint.objects.filter(id=endpoint_id, enabled=True).update(
         enabled=False, disabled_reason=reason, disabled_at=Now(), resting_until=None
     )
     if changed:
-        event_record(
-            type="endpoint.disabled", subject=str(endpoint_id), team=None, payload={"endpoint": str(endpoint_id), "reason": str(reason)}
-        )
+        payload = {"endpoint": str(endpoint_id), "reason": str(reason)}
+        event_record(type="endpoint.disabled", subject=endpoint_id, team=None, payload=payload, actor=actor)
 
 
 def deliveries_requeue_expired() -> int:
@@ -161,13 +182,16 @@ def deliveries_requeue_expired() -> int:
 
 
 def deliveries_replay(deliveries: QuerySet[Delivery]) -> int:
-    """Send again, under the same id, what was delivered or given up; how many."""
-    return deliveries.exclude(status__in=Delivery.UNDER_WAY).update(
-        status=DeliveryStatus.WAITING, attempts=0, due_at=Now(), delivered_at=None
-    )
+    """Send again, under the same id, what was delivered or given up; how many. What an erased call's events told is gone."""
+    ended = deliveries.filter(status__in=(DeliveryStatus.DELIVERED, DeliveryStatus.FAILED)).exclude(event__payload={})
+    chosen = Delivery.objects.filter(id__in=ended.order_by().values("id"))
+    return chosen.update(status=DeliveryStatus.WAITING, attempts=0, due_at=Now(), delivered_at=None)
 
 
 def deliveries_forget(before: datetime) -> int:
-    """Remove what ended before a time, with its attempts; how many deliveries."""
-    ended = Delivery.objects.filter(created_at__lt=before).exclude(status__in=Delivery.UNDER_WAY)
-    return ended.delete()[1].get("routing.Delivery", 0)
+    """Remove what ended before a time, with its attempts; how many deliveries. A part at a time, so that nobody waits long for the rows."""
+    ended = Delivery.objects.filter(created_at__lt=before).exclude(status__in=Delivery.UNDER_WAY).order_by()
+    removed = 0
+    while ids := list(ended.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE]):
+        removed += Delivery.objects.filter(id__in=ids).delete()[1].get("routing.Delivery", 0)
+    return removed

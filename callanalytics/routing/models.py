@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -40,6 +41,7 @@ class Endpoint(models.Model):
     teams = models.ManyToManyField(Team, blank=True, related_name="+", help_text="Teams whose events it gets; none for all.")
     severity = models.CharField(max_length=10, blank=True, help_text="Least severity of the flags it gets; empty for all.")
     ordered = models.BooleanField(default=False, help_text="Events of one call or flag come one after another, in order.")
+    digest_minutes = models.PositiveSmallIntegerField(default=0, help_text="One mail gathers what came within so long; 0 to send at once.")
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=10, choices=DisabledReason, blank=True)
     disabled_at = models.DateTimeField(null=True)
@@ -61,6 +63,11 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def due(self, at: datetime) -> datetime:
+        """When something that could go at a time is to go: then, or at the end of the digest's window, which is the same for all."""
+        window_s = self.digest_minutes * 60
+        return datetime.fromtimestamp((at.timestamp() // window_s + 1) * window_s, UTC) if window_s else at
 
 
 class DeliveryStatus(models.TextChoices):
@@ -104,6 +111,7 @@ class Delivery(models.Model):
             models.Index(name="delivery_due", fields=("endpoint", "due_at"), condition=Q(status=DeliveryStatus.WAITING)),
             models.Index(name="delivery_leased", fields=("lease_until",), condition=Q(status=DeliveryStatus.SENDING)),
             models.Index(name="delivery_subject", fields=("endpoint", "subject", "id"), condition=Q(status__in=("waiting", "sending"))),
+            models.Index(name="delivery_failed", fields=("endpoint", "id"), condition=Q(status=DeliveryStatus.FAILED)),
             models.Index(name="delivery_log", fields=("endpoint", "-id")),
         ]
 
@@ -124,6 +132,7 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ("-at", "-id")
+        indexes = [models.Index(name="attempt_at", fields=("at",))]
 
     def __str__(self) -> str:
         return f"{self.delivery_id}: {self.status_code or self.error}"

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from callanalytics.events.models import Event
 from callanalytics.events.types import PUBLIC
-from callanalytics.routing.models import Delivery, Endpoint
+from callanalytics.routing import pagerduty
+from callanalytics.routing.models import Delivery, Endpoint, EndpointKind
 from callanalytics.routing.opening import SEVERITIES, flags_follow
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ Row = TypeVar("Row", Event, Delivery)
 
 def events_relay(limit: int = 500) -> int:
     """Make the deliveries of events that have none yet, oldest first; how many events that were. Any number of relays may run at once."""
+    if not Event.objects.filter(relayed_at__isnull=True).exists():
+        return 0
     with transaction.atomic():
         events = list(taken(Event.objects.filter(relayed_at__isnull=True).order_by("created_at", "id"))[:limit])
         if not events:
@@ -28,7 +31,7 @@ def events_relay(limit: int = 500) -> int:
         endpoints = list(Endpoint.objects.filter(enabled=True).prefetch_related("teams"))
         now = timezone.now()
         made = [
-            Delivery(endpoint=endpoint, event=event, subject=event.subject, due_at=now)
+            Delivery(endpoint=endpoint, event=event, subject=event.subject, due_at=endpoint.due(now))
             for event in events
             for endpoint in endpoints
             if wants(endpoint, event)
@@ -44,9 +47,14 @@ def taken(rows: QuerySet[Row]) -> QuerySet[Row]:
     return rows.select_for_update(skip_locked=True, of=("self",)) if connection.features.has_select_for_update_skip_locked else rows
 
 
+def types_for(kind: str) -> tuple[str, ...]:
+    """The types of events that an endpoint of this kind can be told."""
+    return tuple(type for type in PUBLIC if kind != EndpointKind.PAGERDUTY or type in pagerduty.ACTIONS)
+
+
 def wants(endpoint: Endpoint, event: Event) -> bool:
     """Whether an endpoint is addressed by this event, or asks for it: its type, its team, and of flags their severity."""
-    if event.type not in PUBLIC:
+    if event.type not in types_for(endpoint.kind):
         return False
     if str(endpoint.id) in event.payload.get("told", ()):
         return True

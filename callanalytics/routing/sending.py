@@ -12,17 +12,22 @@ from standardwebhooks import Webhook
 
 from callanalytics.egress import EgressError
 from callanalytics.events.types import SCHEMA, public_payload
+from callanalytics.routing import mail
 from callanalytics.routing.deliveries import Tried
 from callanalytics.routing.models import EndpointKind
+from callanalytics.routing.pagerduty import NothingToSendError, pagerduty
+from callanalytics.routing.slack import slack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from callanalytics.egress import Answer, Egress
     from callanalytics.events.models import Event
     from callanalytics.routing.models import Delivery, Endpoint
 
 TIMEOUT_S = 15.0
+TOGETHER = 200
+"""Events that one mail gathers at most."""
 KEPT_BYTES = 4096
 """Of request and response each, for the delivery log."""
 WAITS = frozenset({429, 502, 503, 504})
@@ -59,13 +64,28 @@ def webhook(endpoint: Endpoint, event: Event, link: str, now: datetime) -> Body:
     return endpoint.address, body.encode(), signed
 
 
-def send(delivery: Delivery, endpoint: Endpoint, egress: Egress, link: Callable[[Event], str]) -> Tried:
-    """Send one delivery and read what it answers. Raises nothing: what goes wrong is what came of it."""
-    now = datetime.now(UTC)
-    url, body, headers = BODIES[EndpointKind(endpoint.kind)](endpoint, delivery.event, link(delivery.event), now)
+def send(deliveries: Sequence[Delivery], endpoint: Endpoint, egress: Egress, link: Callable[[Event], str]) -> Tried:
+    """Send what goes in one request and read what is answered. Raises nothing: what goes wrong is what came of it."""
+    if endpoint.kind == EndpointKind.EMAIL:
+        return _mailed(deliveries, endpoint, link)
+    (delivery,) = deliveries
+    return _posted(delivery.event, endpoint, egress, link(delivery.event))
+
+
+def parcels(endpoint: Endpoint, deliveries: Sequence[Delivery]) -> list[Sequence[Delivery]]:
+    """What goes in one request each: a mail gathers, everything else is told one event at a time."""
+    together = endpoint.kind == EndpointKind.EMAIL
+    return [deliveries] if together and deliveries else [[delivery] for delivery in deliveries]
+
+
+def _posted(event: Event, endpoint: Endpoint, egress: Egress, link: str) -> Tried:
+    now, began = datetime.now(UTC), time.perf_counter()
+    try:
+        url, body, headers = BODIES[EndpointKind(endpoint.kind)](endpoint, event, link, now)
+    except NothingToSendError as error:
+        return Tried(False, 0, error=str(error), dropped=True)
     headers = {"content-type": "application/json", **headers}
-    began = time.perf_counter()
-    request = {"headers": _redacted(headers), "body": body[:KEPT_BYTES].decode(errors="replace")}
+    request = {"headers": _redacted(headers), "body": _cut(endpoint, body)}
     try:
         answer = egress.post(url, body, headers, timeout_s=TIMEOUT_S, max_bytes=KEPT_BYTES)
     except EgressError as error:
@@ -78,8 +98,21 @@ def send(delivery: Delivery, endpoint: Endpoint, egress: Egress, link: Callable[
         error="" if good else f"It answered {answer.status}.",
         retry_after_s=0.0 if good else retry_after_s(answer, now),
         request=request,
-        response={"headers": _redacted(answer.headers), "body": answer.body.decode(errors="replace"), "truncated": answer.truncated},
+        response={"headers": _redacted(answer.headers), "body": _cut(endpoint, answer.body), "truncated": answer.truncated},
     )
+
+
+def _mailed(deliveries: Sequence[Delivery], endpoint: Endpoint, link: Callable[[Event], str]) -> Tried:
+    """The log keeps no text: what a mail told of one call must go with that call, and others are in it too."""
+    began = time.perf_counter()
+    letter = mail.digest(deliveries, endpoint, link)
+    count = len(deliveries)
+    request = {"headers": {"to": ", ".join(letter.to), "subject": letter.subject}, "body": f"{count} event{'s' * (count > 1)} in one mail."}
+    try:
+        mail.mail_send(letter)
+    except mail.MailError as error:
+        return Tried(False, _since(began), error=str(error), request=request)
+    return Tried(True, _since(began), request=request, response={"headers": {}, "body": "The mail server took it.", "truncated": False})
 
 
 def retry_after_s(answer: Answer, now: datetime) -> float:
@@ -105,4 +138,15 @@ def _redacted(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: "…" if name in secret else value[:500] for name, value in list(headers.items())[:50]}
 
 
-BODIES: Mapping[EndpointKind, Callable[[Endpoint, Event, str, datetime], Body]] = {EndpointKind.WEBHOOK: webhook}
+def _cut(endpoint: Endpoint, body: bytes) -> str:
+    """A body for the log: its beginning, without what opens PagerDuty's door."""
+    text = body[:KEPT_BYTES].decode(errors="replace")
+    return text.replace(endpoint.address, "…") if endpoint.kind == EndpointKind.PAGERDUTY else text
+
+
+BODIES: Mapping[EndpointKind, Callable[[Endpoint, Event, str, datetime], Body]] = {
+    EndpointKind.WEBHOOK: webhook,
+    EndpointKind.SLACK: slack,
+    EndpointKind.PAGERDUTY: pagerduty,
+}
+"""What each kind is told; mail has a way of its own."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 from standardwebhooks import Webhook
@@ -24,7 +25,7 @@ from callanalytics.routing.deliveries import (
     deliveries_release,
     deliveries_replay,
     deliveries_requeue_expired,
-    delivery_settle,
+    deliveries_settle,
     endpoint_disable,
     endpoints_ready,
 )
@@ -33,9 +34,12 @@ from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, Disa
 from callanalytics.routing.outbox import events_relay, wants
 from tests import factories
 from tests.receiver import receiving
+from worker.tasks import deliveries_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from pytest_django import Settings
 
     from callanalytics.people.models import Team
     from tests.factories import World
@@ -76,7 +80,7 @@ def tried(own: Delivery, outcome: Tried) -> Delivery:
     Endpoint.objects.filter(id=own.endpoint_id).update(resting_until=None)
     (claimed,) = deliveries_claim(own.endpoint, 1)
     assert claimed.id == own.id
-    assert delivery_settle(claimed, outcome)
+    assert deliveries_settle([claimed], outcome)
     own.refresh_from_db()
     own.endpoint.refresh_from_db()
     return own
@@ -145,8 +149,8 @@ def test_a_relay_that_died_loses_nothing_and_one_that_comes_back_late_writes_not
     Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert deliveries_requeue_expired() == 1
     (again,) = deliveries_claim(own.endpoint, 1)
-    assert not delivery_settle(late, DELIVERED)
-    assert delivery_settle(again, DELIVERED)
+    assert not deliveries_settle([late], DELIVERED)
+    assert deliveries_settle([again], DELIVERED)
     assert Attempt.objects.count() == 1
 
 
@@ -183,7 +187,7 @@ def test_an_endpoint_that_fails_again_and_again_rests_and_is_then_asked_gently(w
     for each in waiting[: deliveries.REST_AFTER]:
         (claimed,) = deliveries_claim(own, 1)
         assert claimed.id == each.id
-        delivery_settle(claimed, FAILED)
+        deliveries_settle([claimed], FAILED)
         own.refresh_from_db()
     assert own.resting_until is not None
     assert endpoints_ready() == []
@@ -191,7 +195,7 @@ def test_an_endpoint_that_fails_again_and_again_rests_and_is_then_asked_gently(w
     assert endpoints_ready() == [own]
     probe = deliveries_claim(own, 5)
     assert len(probe) == 1, "one alone, until it is well again"
-    delivery_settle(probe[0], DELIVERED)
+    deliveries_settle([probe[0]], DELIVERED)
     own.refresh_from_db()
     assert own.failures == 0
     assert {own.failing_since, own.resting_until} == {None}
@@ -229,7 +233,7 @@ def test_order_by_subject_is_kept_where_it_is_asked_for(world: World) -> None:
     assert claimed == {first.id, other.id}
     assert deliveries_claim(own, 9) == [], "the first is on its way"
     held = Delivery.objects.get(id=first.id)
-    delivery_settle(held, FAILED)
+    deliveries_settle([held], FAILED)
     assert deliveries_claim(own, 9) == [], "the first waits to be tried again"
     assert tried(first, DELIVERED).status == DeliveryStatus.DELIVERED
     assert [each.id for each in deliveries_claim(own, 9)] == [second.id]
@@ -259,6 +263,17 @@ def test_old_deliveries_are_forgotten_and_what_is_under_way_is_not(world: World)
     assert not Attempt.objects.exists()
 
 
+@pytest.mark.parametrize("sweep", [deliveries_sweep, lambda: call_command("sweep")], ids=["by the clock", "by hand"])
+def test_the_sweep_forgets_deliveries_after_the_days_that_are_set(world: World, settings: Settings, sweep: Callable[[], None]) -> None:
+    settings.DELIVERIES_DAYS = 7
+    own = endpoint()
+    kept, old = tried(delivery(own, subject="new"), DELIVERED), tried(delivery(own, subject="old"), DELIVERED)
+    for each, days in ((kept, 6), (old, 8)):
+        Delivery.objects.filter(id=each.id).update(created_at=timezone.now() - timedelta(days=days))
+    sweep()
+    assert list(Delivery.objects.all()) == [kept]
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as server:
@@ -266,7 +281,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def sent(own: Delivery, receiver: Receiver) -> Tried:
-    return sending.send(own, own.endpoint, Egress(Policy.of([receiver.url])), link)
+    return sending.send([own], own.endpoint, Egress(Policy.of([receiver.url])), link)
 
 
 def test_a_webhook_is_signed_thin_and_links_to_the_call(world: World, receiver: Receiver) -> None:
