@@ -15,7 +15,7 @@ from callanalytics.calls.overview import overview
 from callanalytics.calls.selectors import CallFilters, call_list
 from callanalytics.review.selectors import coaching_unread_count, misses_estimated, precision_measured
 from dashboard import charts
-from dashboard.presenting import CLIP_MARGIN_S
+from dashboard.presenting import CLIP_MARGIN_S, gist
 from dashboard.words import plain, spoken_duration
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _newest(flag: Flag) -> NewestFlag:
     where = " · ".join(str(part) for part in (call.agent, call.queue) if part)
     return NewestFlag(
         url=f"{reverse('call-detail', args=[call.id])}?t={max(0.0, flag.start - CLIP_MARGIN_S):.1f}#flag-{flag.id}",
-        quote=_gist(flag),
+        quote=gist(flag),
         rule=plain(flag.rule, "rule"),
         call=str(call),
         where=where,
@@ -193,15 +193,6 @@ def _newest(flag: Flag) -> NewestFlag:
         severity=flag.severity,
         status=flag.status,
     )
-
-
-def _gist(flag: Flag) -> str:
-    """What a flag stands on, in one line: its strongest words, or its signs of effort."""
-    if flag.rule == Flag.EFFORT:
-        return ", ".join(dict.fromkeys(plain(sign["kind"], "effort") for sign in flag.evidence.get("effort", [])))
-    quotes = flag.evidence.get("quotes") or []
-    strongest = max(quotes, key=lambda quote: quote.get("probability") or 0.0, default=None)
-    return f"“{strongest['text']}”" if strongest else plain(flag.rule, "rule")
 
 
 def _percent(share: float | None, digits: int = 0) -> str:

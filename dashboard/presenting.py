@@ -178,6 +178,15 @@ def card(flag: Flag, verdicts: Sequence[Verdict], *, said: Mapping[int, Outlined
     )
 
 
+def gist(flag: Flag) -> str:
+    """What a flag stands on, in one line: its strongest words, or its signs of effort."""
+    if flag.rule == Flag.EFFORT:
+        return ", ".join(dict.fromkeys(plain(sign["kind"], "effort") for sign in flag.evidence.get("effort", [])))
+    quotes = flag.evidence.get("quotes") or []
+    strongest = max(quotes, key=lambda quote: quote.get("probability") or 0.0, default=None)
+    return f"“{strongest['text']}”" if strongest else plain(flag.rule, "rule")
+
+
 def sign(entry: Mapping[str, Any]) -> Sign:
     return Sign(plain(entry["kind"], "effort"), float(entry["at"]), str(entry.get("quote") or ""))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from dashboard.views import actions, call, calls, coaching, media, overview, pages, review
+from dashboard.views import actions, board, call, calls, coaching, media, overview, pages, plans, review
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -29,6 +29,15 @@ urlpatterns = [
     path("flags/<uuid:flag_id>/verdict/", review.flag_verdict, name="flag-verdict"),
     path("review/random/", review.blind_sample, name="blind-sample"),
     path("review/random/<int:sample_id>/", review.blind_sample_judge, name="blind-sample-judge"),
+    path("board/", board.board, name="board"),
+    path("board/<uuid:handover_id>/claim/", board.handover_claim, name="handover-claim"),
+    path("board/<uuid:handover_id>/release/", board.handover_release, name="handover-release"),
+    path("board/<uuid:handover_id>/resolve/", board.handover_resolve, name="handover-resolve"),
+    path("board/<uuid:handover_id>/assign/", board.handover_assign, name="handover-assign"),
+    path("board/plans/", plans.plan_list, name="plan-list"),
+    path("board/plans/default/", plans.plan_edit, name="plan-default"),
+    path("board/plans/<int:team_id>/", plans.plan_edit, name="plan-edit"),
+    path("board/plans/<int:team_id>/drop/", plans.plan_drop, name="plan-drop"),
     path("coaching/", coaching.coaching_list, name="coaching-list"),
     path("coaching/<int:note_id>/read/", coaching.coaching_note_read, name="coaching-note-read"),
     path("help/", pages.help_page, name="help"),

@@ -41,3 +41,14 @@ def spoken_duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minute} min"
     return f"{minute} min {second} s" if minute else f"{second} s"
+
+
+def rough_duration(seconds: float) -> str:
+    """For what one glances at: `under 1 min`, `12 min`, `2 h 5 min`, `3 days`."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return "under 1 min"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} days"

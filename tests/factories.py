@@ -19,6 +19,7 @@ from callanalytics.events.models import Event
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
 from callanalytics.review.services import blind_verdict_record, verdict_record
+from callanalytics.routing.models import Handover, HandoverStatus
 from tests.analysis import made
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ class Case:
     flag: Flag
     note: CoachingNote
     sample: BlindSample
+    handover: Handover
 
 
 def case(world: World) -> Case:
@@ -173,7 +175,12 @@ def case(world: World) -> Case:
     sample = BlindSample.objects.create(
         call=call, run=call.runs.get(current=True), start=9.0, end=9.3, probability=0.5, reviewer=world.reviewer
     )
-    return Case(call, Flag.objects.get(call=call), note, sample)
+    flag = Flag.objects.get(call=call)
+    now = timezone.now()
+    handover = Handover.objects.create(
+        flag=flag, call=call, team=call.team, segment_ended_at=now, opens_at=now, opened_at=now, status=HandoverStatus.OPEN
+    )
+    return Case(call, flag, note, sample, handover)
 
 
 def judged_call(

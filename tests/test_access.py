@@ -65,6 +65,17 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("POST", "flag-verdict"):       (JUDGES, {"answer": "confirm"}),
     ("GET", "blind-sample"):        (row(OK, OK, OK, OK, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
     ("POST", "blind-sample-judge"): (row(MISSING, MISSING, MISSING, MOVED, MISSING, MISSING, MISSING, LOGIN), {"answer": "reject"}),
+    ("GET", "board"):               (row(OK, OK, OK, OK, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
+    ("POST", "handover-claim"):     (JUDGES, {}),
+    ("POST", "handover-release"):   (JUDGES, {}),
+    ("POST", "handover-resolve"):   (JUDGES, {"outcome": "called_back"}),
+    ("POST", "handover-assign"):    (JUDGES | {"reviewer": FORBIDDEN}, {"person": "owner"}),
+    ("GET", "plan-list"):           (row(OK, OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING, LOGIN), {}),
+    ("GET", "plan-default"):        (row(OK, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, LOGIN), {}),
+    ("POST", "plan-default"):       (row(FAULTY, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, LOGIN), {}),
+    ("GET", "plan-edit"):           (row(OK, OK, MISSING, MISSING, MISSING, MISSING, MISSING, LOGIN), {}),
+    ("POST", "plan-edit"):          (row(FAULTY, FAULTY, MISSING, MISSING, MISSING, MISSING, MISSING, LOGIN), {}),
+    ("POST", "plan-drop"):          (row(MOVED, MOVED, MISSING, MISSING, MISSING, MISSING, MISSING, LOGIN), {}),
     ("GET", "coaching-list"):       (ANY_ROLE, {}),
     ("POST", "coaching-note-read"): (row(MISSING, MISSING, MISSING, MISSING, MOVED, MISSING, MISSING, LOGIN), {}),
     ("GET", "help"):                (ANY_ROLE, {}),
@@ -103,6 +114,8 @@ def address(name: str, case: Case) -> str:
         {"flag_id": case.flag.id},
         {"note_id": case.note.id},
         {"sample_id": case.sample.id},
+        {"handover_id": case.handover.id},
+        {"team_id": case.call.team_id},
         {"path": "x"},
     ):
         try:
@@ -127,7 +140,8 @@ def test_every_address_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("method", "name"), TABLE, ids=" ".join)
 def test_each_role_gets_what_the_table_says(method: str, name: str, world: World, case: Case) -> None:
-    expected, data = TABLE[method, name]
+    expected, given = TABLE[method, name]
+    data = {field: world.people()[value].pk if field == "person" else value for field, value in given.items()}
     where = address(name, case)
     assert {who: answer(world, who, method, where, data) for who in WHO} == expected
 

@@ -13,6 +13,7 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import mark_safe
 
 from callanalytics.review.selectors import coaching_unread_count
+from callanalytics.routing.board import open_count
 from dashboard import words
 from dashboard.doors import rights
 from dashboard.presenting import CLIP_MARGIN_S
@@ -79,9 +80,11 @@ def navigation(context: Context) -> list[Entry]:
         return []
     access = rights(request)
     unread = coaching_unread_count(user=request.user) if access.agent_id else 0
+    waiting = open_count(user=request.user) if access.is_reader else 0
     shown: list[tuple[bool, str, str, str, int]] = [
         (not access.is_outsider, "Overview", "home", "overview", 0),
         (not access.is_outsider, "Calls" if access.is_reader else "My calls", "calls", "call-list", 0),
+        (access.is_reader, "Board", "board", "board", waiting),
         (access.is_supervisor, "Upload", "upload", "call-upload", 0),
         (access.is_reader, "Random stretch", "dice", "blind-sample", 0),
         (access.is_supervisor or bool(access.agent_id), "Coaching", "note", "coaching-list", unread),
@@ -107,6 +110,7 @@ def role_name(context: Context) -> str:
 def _entry(request: Any, label: str, symbol: str, name: str, count: int) -> Entry:
     match = request.resolver_match
     pages = {"call-detail": "call-list", "blind-sample-judge": "blind-sample"}
+    pages |= dict.fromkeys(("plan-list", "plan-default", "plan-edit"), "board")
     here = match and pages.get(match.url_name, match.url_name)
     return Entry(label, symbol, reverse(name), current=here == name, count=count)
 
