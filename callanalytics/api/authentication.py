@@ -12,7 +12,7 @@ from rest_framework.permissions import BasePermission, IsAuthenticated
 from callanalytics.errors import NotFoundError
 from callanalytics.people.keys import api_key_used
 from callanalytics.people.models import ApiKey
-from callanalytics.people.selectors import access_for
+from callanalytics.people.selectors import access_for, with_access_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +76,10 @@ def scoped(**scopes: str) -> Callable[[View], View]:
 
 def asking(request: Request) -> User:
     """Who asks; the permission classes have already turned away everybody who is nobody. Raises NotFoundError for a user without a role."""
-    user = cast("User", request.user)
+    user: User | None = getattr(request, "asking_user", None)
+    if user is None:
+        user = with_access_kept(cast("User", request.user))
+        request.asking_user = user  # type: ignore[attr-defined]  # of this request alone
     if access_for(user).is_outsider:
         raise NotFoundError("address for a user without a role")
     return user

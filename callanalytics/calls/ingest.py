@@ -226,7 +226,7 @@ def people_kept(details: NewCall, team: Team, user: User | None) -> NewCall:
     agent = agent_kept(details.agent) if details.agent is not None else None
     queue = queue_kept(details.queue) if details.queue is not None else None
     kept = replace(details, agent=agent, queue=queue)
-    if user is not None:
+    if user is not None and (agent, queue) != (details.agent, details.queue):
         rights_check(kept, team, user)
     return kept
 

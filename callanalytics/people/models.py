@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from uuid6 import uuid7
+
+if TYPE_CHECKING:
+    from callanalytics.people.selectors import Access
 
 UNASSIGNED = "Unassigned"
 """The team of calls that name none."""
@@ -14,6 +19,9 @@ UNASSIGNED = "Unassigned"
 
 class User(AbstractUser):
     """Django's own user, as a model of ours so that it can grow without a rewrite of the tables."""
+
+    access_kept: Access | None = None
+    """Rights that were looked up for this object; see selectors.with_access_kept."""
 
 
 class Team(models.Model):

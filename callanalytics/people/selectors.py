@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,18 @@ class Access:
 
 
 def access_for(user: User | AnonymousUser) -> Access:
+    kept: Access | None = getattr(user, "access_kept", None)
+    return kept or _access(user)
+
+
+def with_access_kept(user: User) -> User:
+    """The user, as an object of its own that is asked for its rights once: for one request, which would ask a dozen times."""
+    own = copy(user)
+    own.access_kept = _access(user)
+    return own
+
+
+def _access(user: User | AnonymousUser) -> Access:
     if not user.is_active or user.pk is None:
         return Access()
     roles = list(Membership.objects.filter(user_id=user.pk).values_list("role", "team_id"))
