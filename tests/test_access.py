@@ -39,6 +39,7 @@ ACTS      = row( MOVED,    MOVED,    MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   
 JUDGES    = row( MOVED,    MOVED,    MISSING,  MOVED,     MISSING,   MISSING,   MISSING,  LOGIN)
 API_READS = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   MISSING,  SIGN_IN)
 API_ACTS  = row( OK,       OK,       MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  SIGN_IN)
+PRECONDITION = dict.fromkeys(WHO, 412)
 NOWHERE   = row( MISSING,  MISSING,  MISSING,  MISSING,   MISSING,   MISSING,   MISSING,  SIGN_IN)
 
 TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
@@ -84,6 +85,8 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("POST", "logout"):             (row(MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, LOGIN), {}),
     ("GET", "api-calls"):           (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
     ("POST", "api-calls"):          (row(INVALID, INVALID, INVALID, INVALID, INVALID, INVALID, MISSING, SIGN_IN), {}),
+    ("POST", "api-uploads"):        (PRECONDITION, {}),
+    ("HEAD", "api-upload"):         (PRECONDITION, {}),
     ("GET", "api-call"):            (API_READS, {}),
     ("DELETE", "api-call"):         (API_ACTS, {}),
     ("POST", "api-call-retry"):     (API_ACTS | {"owner": ACCEPTED, "supervisor": ACCEPTED}, {}),
@@ -113,6 +116,7 @@ def address(name: str, case: Case) -> str:
         {"call_id": case.call.id, "voice": 0},
         {"flag_id": case.flag.id},
         {"note_id": case.note.id},
+        {"upload_id": case.call.id},
         {"sample_id": case.sample.id},
         {"handover_id": case.handover.id},
         {"team_id": case.call.team_id},

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from callanalytics.calls import cleaning, lease, leftovers, queueing
+from callanalytics.calls import cleaning, lease, leftovers, queueing, resumable
 from callanalytics.celery import app
 from callanalytics.routing import deliveries
 from worker import analysing, cleaner_copy, clock
@@ -35,7 +35,8 @@ def calls_sweep() -> None:
 
 @app.task(name="worker.files_sweep")
 def files_sweep() -> None:
-    """Remove files that no row knows, a part of them each time."""
+    """Remove uploads that nobody went on with, and files that no row knows, a part of them each time."""
+    resumable.uploads_expire()
     leftovers.leftovers_remove()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.http import QueryDict
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import api_view, parser_classes
@@ -18,6 +19,7 @@ from callanalytics.api.paging import paged
 from callanalytics.api.schema import IDEMPOTENCY_KEY, page_of
 from callanalytics.api.serializers import (
     AnalysedCallSerializer,
+    AnnouncedCallSerializer,
     CallFiltersSerializer,
     CallSerializer,
     ErasedSerializer,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from callanalytics.calls.models import Call
+    from callanalytics.calls.services import Ingested
 
 
 @extend_schema(
@@ -45,15 +48,15 @@ if TYPE_CHECKING:
     methods=["POST"],
     operation_id="calls_create",
     parameters=[IDEMPOTENCY_KEY],
-    request={"multipart/form-data": NewCallSerializer},
+    request={"multipart/form-data": NewCallSerializer, "application/json": AnnouncedCallSerializer},
     responses={
         202: OpenApiResponse(CallSerializer, "Taken in; its analysis is queued."),
-        200: OpenApiResponse(CallSerializer, "It was there already: the same external id, or the same audio within 24 hours."),
+        200: OpenApiResponse(CallSerializer, "It was there already: the same external id, or the same audio or address within 24 hours."),
     },
     tags=["calls"],
 )
 @api_view(["GET", "POST"])
-@parser_classes([MultiPartParser, FormParser])
+@parser_classes([MultiPartParser, FormParser, JSONParser])
 @scoped(GET="calls:read", POST="calls:write")
 def calls(request: Request) -> Response:
     """Calls: list those that may be read, newest first, or hand one in."""
@@ -107,14 +110,26 @@ def _again(request: Request, call_id: str) -> Response:
 
 @idempotent(_again)
 def _added(request: Request) -> Response:
+    ingested = _uploaded(request) if isinstance(request.data, QueryDict) else _announced(request)
+    return _made(request, selectors.call_get(user=asking(request), call_id=ingested.call.id), created=ingested.created)
+
+
+def _announced(request: Request) -> Ingested:
+    user = asking(request)
+    given = AnnouncedCallSerializer(data=request.data)
+    given.is_valid(raise_exception=True)
+    details = filing.new_call(given.validated_data, user=user)
+    return services.call_announce(given.validated_data["url"], details, user=user)
+
+
+def _uploaded(request: Request) -> Ingested:
     user = asking(request)
     if len(request.FILES.getlist("file")) > 1:
         raise ApplicationError("Send one recording a request: only the last of several would be kept.", field="file")
     given = NewCallSerializer(data=request.data)
     given.is_valid(raise_exception=True)
-    details = filing.new_call(given.validated_data, user=user)
-    ingested = services.call_ingest(given.validated_data["file"].file, details, user=user)
-    return _made(request, selectors.call_get(user=user, call_id=ingested.call.id), created=ingested.created)
+    file = given.validated_data["file"]
+    return services.call_ingest(file.file, filing.new_call(given.validated_data, user=user, file_name=file.name), user=user)
 
 
 def _made(request: Request, found: Call, *, created: bool) -> Response:

@@ -25,10 +25,13 @@ STATUS: Mapping[str, int] = {
     "forbidden": status.HTTP_403_FORBIDDEN,
     "not_found": status.HTTP_404_NOT_FOUND,
     "conflict": status.HTTP_409_CONFLICT,
+    "locked": status.HTTP_423_LOCKED,
+    "checksum": 460,  # of the tus protocol
     "too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     "unprocessable": status.HTTP_422_UNPROCESSABLE_ENTITY,
     "no_space": status.HTTP_507_INSUFFICIENT_STORAGE,
 }
+TITLES: Mapping[int, str] = {each.value: each.phrase for each in HTTPStatus} | {460: "Checksum Mismatch"}
 MEDIA_TYPE = "application/problem+json"
 KIND = "urn:callanalytics:problem:"
 """Of the member `type`: stable, for programs to go by."""
@@ -40,7 +43,7 @@ Fields = dict[str, list[str]]
 
 def problem(status_code: int, code: str, detail: str, fields: Fields | None = None, *, subject: UUID | None = None) -> dict[str, Any]:
     """The members of RFC 9457, with `errors` for single fields and `subject` for the id of what is in the way."""
-    found: dict[str, Any] = {"type": f"{KIND}{code}", "title": HTTPStatus(status_code).phrase, "status": status_code, "detail": detail}
+    found: dict[str, Any] = {"type": f"{KIND}{code}", "title": TITLES.get(status_code, "Error"), "status": status_code, "detail": detail}
     if fields:
         found["errors"] = [{"field": field, "detail": each} for field, details in fields.items() for each in details]
     return found | ({"subject": str(subject)} if subject else {})

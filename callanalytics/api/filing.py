@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
     from callanalytics.people.models import User
 
+ELSEWHERE = frozenset({"file", "url", "filename", "team", "agent", "queue"})
+"""Fields of a request that are not fields of a new call as they stand."""
 
-def new_call(fields: Mapping[str, Any], *, user: User) -> NewCall:
-    """What was sent, as the service takes it. Raises ApplicationError where the user adds no calls, or names no team of theirs."""
-    team = _team(fields, user)
+
+def new_call(fields: Mapping[str, Any], *, user: User | None, file_name: str = "") -> NewCall:
+    """What was sent, as the service takes it; `user` is None for the operator's command line.
+
+    Raises ApplicationError where the user adds no calls, or names no team of theirs.
+    """
+    team = services.team_named(fields.get("team", "")) if user is None else _team(fields, user)
     agent, queue = services.agent_and_queue(fields.get("agent", ""), fields.get("queue", ""), team)
-    known = {name: value for name, value in fields.items() if name not in ("file", "team", "agent", "queue")}
-    return NewCall(file_name=fields["file"].name, team=team, agent=agent, queue=queue, **known)
+    known = {name: value for name, value in fields.items() if name not in ELSEWHERE}
+    return NewCall(file_name=file_name, team=team, agent=agent, queue=queue, **known)
 
 
 def call_filters(fields: Mapping[str, Any], *, user: User) -> CallFilters:

@@ -22,17 +22,9 @@ if TYPE_CHECKING:
     from callanalytics.people.selectors import Access
 
 
-class NewCallSerializer(Strict):
-    """A recording and what is known of it, as multipart fields."""
+class CallFieldsSerializer(Strict):
+    """What is known of a call that comes in; all of it may be left out."""
 
-    file = serializers.FileField(
-        max_length=255,
-        error_messages={
-            "required": "Send the recording in this field, as multipart/form-data.",
-            "invalid": "This must be a file, sent as multipart/form-data.",
-            "empty": "The file is empty; nothing was recorded, or the upload broke off. Send it again.",
-        },
-    )
     external_id = serializers.CharField(required=False, allow_blank=True, max_length=120)
     agent = serializers.CharField(required=False, allow_blank=True, max_length=60)
     queue = serializers.CharField(required=False, allow_blank=True, max_length=120)
@@ -52,6 +44,29 @@ class NewCallSerializer(Strict):
     scoring = serializers.ChoiceField(ScoringChoice.choices, required=False, allow_blank=True)
     customer_reference = serializers.CharField(required=False, allow_blank=True, max_length=120)
     tags = WordsField(required=False, allow_blank=True, max_length=1000)
+
+
+class NewCallSerializer(CallFieldsSerializer):
+    """A recording and what is known of it, as multipart fields."""
+
+    file = serializers.FileField(
+        max_length=255,
+        error_messages={
+            "required": "Send the recording in this field, as multipart/form-data.",
+            "invalid": "This must be a file, sent as multipart/form-data.",
+            "empty": "The file is empty; nothing was recorded, or the upload broke off. Send it again.",
+        },
+    )
+
+
+class AnnouncedCallSerializer(CallFieldsSerializer):
+    """Where a recording lies and what is known of it, as JSON. A worker fetches it."""
+
+    url = serializers.CharField(
+        max_length=4000,
+        help_text="`https://…`, or `s3://bucket/key` where this installation has credentials. A signature in it is shown to nobody.",
+        error_messages={"required": "Say where the recording lies, or send it as multipart/form-data."},
+    )
 
 
 class ObjectionSerializer(Strict):
@@ -105,6 +120,7 @@ class CallSerializer(serializers.ModelSerializer[Call]):
             "started_at",
             "created_at",
             "file_name",
+            "source",
             "channels",
             "language",
             "notice",

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from callanalytics.calls import addresses, queueing
-from callanalytics.calls.ingest import Ingested, NewCall, call_answered, call_create, details_check, people_kept, rights_check, team_of
+from callanalytics.calls.ingest import Ingested, NewCall, call_answered, call_check, call_create, people_kept
 from callanalytics.calls.lease import call_requeue
 from callanalytics.calls.models import Call, CallStatus
 from callanalytics.errors import ApplicationError
@@ -29,10 +29,7 @@ def call_announce(url: str, details: NewCall, *, user: User | None) -> Ingested:
     """
     addresses.check(url)
     details = details if details.file_name else replace(details, file_name=addresses.file_name(url))
-    team = team_of(details)
-    if user is not None:
-        rights_check(details, team, user)
-    details_check(details)
+    team = call_check(details, user=user)
     try:
         return _announced(url, details, team, user)
     except IntegrityError:
@@ -64,6 +61,7 @@ def _existing(digest: str, details: NewCall, team: Team) -> Call | None:
             f"The team {team} already has a call {details.external_id!r} with another recording. Delete that one first, or use another id.",
             code="conflict",
             field="external_id",
+            subject=call.id,
         )
     return call
 

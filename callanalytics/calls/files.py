@@ -134,6 +134,11 @@ def recording_name(recording_id: UUID, original_name: str) -> str:
     return _spread("recordings", recording_id, suffix if SUFFIX.fullmatch(suffix) else "")
 
 
+def upload_path(upload_id: UUID) -> Path:
+    """What has arrived so far of a recording that comes in parts."""
+    return absolute(_spread("uploads", upload_id, ""))
+
+
 def document_name(run_id: UUID) -> str:
     return _spread("documents", run_id, ".json.gz")
 

@@ -73,13 +73,10 @@ def call_ingest(source: BinaryIO | Path, details: NewCall, *, user: User | None)
     Identity is (team, external id); without an external id, the same bytes in the same team within SAME_AUDIO_HOURS. Raises
     ApplicationError: `forbidden` team, `invalid` field, empty file, `too_large`, `no_space`, or `conflict` (same external id, other audio).
     """
-    team = team_of(details)
-    if user is not None:
-        rights_check(details, team, user)
-    details_check(details)
+    team = call_check(details, user=user)
     try:
         with files.staged(source, limit=settings.MAX_UPLOAD_BYTES) as staged:
-            size_check(details.file_name, staged.size)
+            _check_size(details.file_name, staged.size)
             try:
                 return _kept(staged, details, team, user)
             except IntegrityError:
@@ -92,8 +89,16 @@ def call_ingest(source: BinaryIO | Path, details: NewCall, *, user: User | None)
         raise ApplicationError(message, code="no_space", field="file") from error
 
 
-def team_of(details: NewCall) -> Team:
-    """The team that the call will have."""
+def call_check(details: NewCall, *, user: User | None) -> Team:
+    """The team that the call will have. Raises ApplicationError where the user may not add it, or a field makes no sense."""
+    team = _team(details)
+    if user is not None:
+        _check_rights(details, team, user)
+    _check(details)
+    return team
+
+
+def _team(details: NewCall) -> Team:
     if details.team is not None:
         return details.team
     if details.agent is not None:
@@ -103,7 +108,7 @@ def team_of(details: NewCall) -> Team:
     return team_unassigned()
 
 
-def rights_check(details: NewCall, team: Team, user: User) -> None:
+def _check_rights(details: NewCall, team: Team, user: User) -> None:
     """Nobody hands a call to a team, agent or queue of others by naming it. The team comes last: it may be that of a foreign agent.
 
     Codes of agents and names of queues are unique over the installation, so that one of others cannot be made anew and the answer must
@@ -118,8 +123,7 @@ def rights_check(details: NewCall, team: Team, user: User) -> None:
         raise ApplicationError(f"You may not add calls to the team {team}.", code="forbidden", field="team")
 
 
-def details_check(details: NewCall) -> None:
-    """Raises ApplicationError for the first field that makes no sense."""
+def _check(details: NewCall) -> None:
     for field, value, known in (
         ("notice", details.notice, Notice.values),
         ("direction", details.direction, Direction.values),
@@ -144,7 +148,7 @@ def details_check(details: NewCall) -> None:
             raise ApplicationError(f"{field} is longer than {REFERENCE_MAX} characters.", field=field)
 
 
-def size_check(file_name: str, size: int) -> None:
+def _check_size(file_name: str, size: int) -> None:
     if size == 0:
         raise ApplicationError(f"{file_name} is empty; nothing was recorded, or the upload broke off. Send it again.", field="file")
     if size > settings.MAX_UPLOAD_BYTES:
@@ -227,7 +231,7 @@ def people_kept(details: NewCall, team: Team, user: User | None) -> NewCall:
     queue = queue_kept(details.queue) if details.queue is not None else None
     kept = replace(details, agent=agent, queue=queue)
     if user is not None and (agent, queue) != (details.agent, details.queue):
-        rights_check(kept, team, user)
+        _check_rights(kept, team, user)
     return kept
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 
-from callanalytics.calls.models import AnalysisRun, Call, Recording
+from callanalytics.calls.models import AnalysisRun, Call, Recording, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,8 +48,9 @@ def leftovers_remove(folders: Iterable[str] | None = None) -> int:
 
 
 def _unknown(folders: Iterable[str]) -> Iterator[Path]:
-    owners: Mapping[str, QuerySet[Recording] | QuerySet[AnalysisRun] | QuerySet[Call]] = {
+    owners: Mapping[str, QuerySet[Any]] = {
         "recordings": Recording.objects.all(),
+        "uploads": Upload.objects.filter(call=None),
         "documents": AnalysisRun.objects.exclude(document=""),
         "playback": Call.objects.all(),
         "peaks": Call.objects.all(),
@@ -60,7 +61,7 @@ def _unknown(folders: Iterable[str]) -> Iterator[Path]:
             yield from _without_row(_old(settings.MEDIA_ROOT / kind / folder), rows)
 
 
-def _without_row(found: list[Path], rows: QuerySet[Recording] | QuerySet[AnalysisRun] | QuerySet[Call]) -> Iterator[Path]:
+def _without_row(found: list[Path], rows: QuerySet[Any]) -> Iterator[Path]:
     """Drafts, and files named by an id that no row has; whatever else somebody put there is left alone."""
     yield from (file for file in found if DRAFT.fullmatch(file.name))
     named = {file: public_id for file in found if (public_id := _public_id(file))}

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from uuid6 import uuid7
 
-from callanalytics.people.models import Agent, Queue, ScoringChoice, Team
+from callanalytics.people.models import Agent, Queue, ScoringChoice, Team, User
 
 
 class Recording(models.Model):
@@ -137,6 +137,29 @@ class Call(models.Model):
     def told(self) -> dict[str, object]:
         """How events name the call."""
         return {"call": str(self.id), "external_id": self.external_id}
+
+
+class Upload(models.Model):
+    """A recording that arrives in parts (tus). What it holds of a call becomes one once its last byte is there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    length = models.BigIntegerField(help_text="Bytes of the whole recording.")
+    offset = models.BigIntegerField(default=0, help_text="Bytes that are safely on the disk; what lies behind them is written again.")
+    fields = models.JSONField(default=dict, help_text="What is known of the call, as the API takes it; empty once there is one.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    call = models.ForeignKey(Call, null=True, on_delete=models.CASCADE, related_name="uploads")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="upload_offset_within", condition=Q(offset__gte=0, offset__lte=F("length"))),
+            models.CheckConstraint(name="upload_whole_with_call", condition=Q(call__isnull=True) | Q(offset=F("length"))),
+        ]
+        indexes = [models.Index(name="upload_expires", fields=("expires_at",))]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.offset} of {self.length}"
 
 
 class AnalysisRun(models.Model):

@@ -151,8 +151,8 @@ def test_a_broken_multipart_body_is_a_400(api: Callable[[str], APIClient], body:
     error(response)
 
 
-def test_json_in_place_of_multipart_is_a_415(api: Callable[[str], APIClient]) -> None:
-    response = api("supervisor").post("/api/v1/calls/", {"file": "x"}, format="json")
+def test_a_body_of_another_kind_is_a_415(api: Callable[[str], APIClient]) -> None:
+    response = api("supervisor").post("/api/v1/calls/", "file", content_type="text/plain")
     assert response.status_code == 415
     assert error(response)["code"] == "unsupported_media_type"
 

@@ -57,6 +57,9 @@ class Installation:
     def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         return self._start("-m", "celery", "-A", "callanalytics", "worker", "-c", "1", "--loglevel", "INFO", *arguments)
 
+    def web(self, port: int, *arguments: str) -> subprocess.Popen[bytes]:
+        return self._start("-m", "gunicorn", "callanalytics.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4", *arguments)
+
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.home / "worker.log").open("ab") as log:
             started = subprocess.Popen(
