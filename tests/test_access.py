@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.factories import Case, World
 
-OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, FAULTY, SIGN_IN = 200, 200, 202, 302, 400, 403, 404, 422, 401
+OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, FAULTY, SIGN_IN, TYPE = 200, 200, 202, 302, 400, 403, 404, 422, 401, 415
 LOGIN = "login"
 WHO = (*ROLES, "anonymous")
 Row = dict[str, Any]
@@ -85,6 +85,7 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("POST", "logout"):             (row(MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, LOGIN), {}),
     ("GET", "api-calls"):           (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
     ("POST", "api-calls"):          (row(INVALID, INVALID, INVALID, INVALID, INVALID, INVALID, MISSING, SIGN_IN), {}),
+    ("POST", "api-calls-batch"):    (row(TYPE, TYPE, TYPE, FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING, SIGN_IN), {}),
     ("POST", "api-uploads"):        (PRECONDITION, {}),
     ("HEAD", "api-upload"):         (PRECONDITION, {}),
     ("GET", "api-call"):            (API_READS, {}),

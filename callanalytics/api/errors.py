@@ -87,7 +87,7 @@ def _is_api(request: HttpRequest) -> bool:
 def _reshaped(error: Exception, response: Response) -> Response:
     """DRF's own answer in our shape, with its headers (WWW-Authenticate, Allow, Retry-After)."""
     if isinstance(error, exceptions.ValidationError):
-        fields = _fields(error.detail)
+        fields = field_details(error.detail)
         problems = [each for found in fields.values() for each in found]
         response.data = problem(response.status_code, "invalid", problems[0] if len(problems) == 1 else SEVERAL, fields)
     else:
@@ -96,7 +96,8 @@ def _reshaped(error: Exception, response: Response) -> Response:
     return response
 
 
-def _fields(detail: Any) -> Fields:
+def field_details(detail: Any) -> Fields:
+    """What a serializer found, as texts by field; "" for the whole."""
     if not isinstance(detail, dict):
         return {"": [str(item) for item in detail]}
     return {name: [str(item) for item in (items if isinstance(items, list) else [items])] for name, items in detail.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from callanalytics.api import calls, reading, reference, uploads
+from callanalytics.api import batch, calls, reading, reference, uploads
 
 urlpatterns = [
     path("v1/", reference.about, name="api-about"),
     path("v1/openapi.json", reference.openapi, name="api-openapi"),
     path("v1/docs/", reference.reference, name="api-reference"),
     path("v1/calls/", calls.calls, name="api-calls"),
+    path("v1/calls/batch/", batch.batch, name="api-calls-batch"),
     path("v1/calls/<uuid:call_id>/", calls.call, name="api-call"),
     path("v1/calls/<uuid:call_id>/reanalyze/", calls.call_reanalyze, name="api-call-reanalyze"),
     path("v1/calls/<uuid:call_id>/objection/", calls.call_objection, name="api-call-objection"),
