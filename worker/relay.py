@@ -9,7 +9,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from django.db import close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from callanalytics.routing.deliveries import (
     LEASE_S,
@@ -27,6 +27,7 @@ from callanalytics.routing.sending import TIMEOUT_S, TOGETHER, parcels, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from uuid import UUID
 
     from callanalytics.egress import Egress
@@ -43,6 +44,8 @@ BATCH = 25
 BATCH_S = LEASE_S - 2 * TIMEOUT_S
 """Time after which it begins no other."""
 POLL_S = 0.1
+AGAIN_S = 1.0
+"""Before it asks a database again that did not answer."""
 SWEEP_S = 15.0
 HANDOVERS_S = 1.0
 """Between two looks at deadlines of handovers."""
@@ -59,11 +62,19 @@ class Relay:
         self._lock = threading.Lock()
         self._swept = self._looked = 0.0
 
-    def run(self, is_stopped: Callable[[], bool]) -> None:
-        """Until it is stopped; what is being sent then is sent to its end."""
+    def run(self, is_stopped: Callable[[], bool], heartbeat: Path | None = None) -> None:
+        """Until it is stopped; what is being sent then is sent to its end. Each turn that the database took touches the heartbeat."""
         try:
             while not is_stopped():
-                if not self.turn():
+                try:
+                    busy = self.turn()
+                except (DatabaseError, InterfaceError) as error:
+                    log.warning("the database does not answer: %s", str(error).strip().partition("\n")[0])
+                    time.sleep(AGAIN_S)
+                    continue
+                if heartbeat is not None:
+                    heartbeat.touch()
+                if not busy:
                     time.sleep(POLL_S)
         finally:
             self._pool.shutdown()

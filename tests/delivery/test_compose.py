@@ -47,8 +47,8 @@ def interpolations(text: str) -> set[str]:
 
 
 def test_every_part_of_the_platform_is_there() -> None:
-    assert set(SERVICES) == {"migrate", "web", "worker", "beat", "postgres", "redis"}
-    assert set(OURS) == {"migrate", "web", "worker", "beat"}
+    assert set(SERVICES) == {"migrate", "web", "worker", "beat", "relay", "postgres", "redis"}
+    assert set(OURS) == {"migrate", "web", "worker", "beat", "relay"}
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
@@ -97,8 +97,15 @@ def test_celery_knows_the_command_and_its_options(service: str) -> None:
     assert [option for option in options if option.startswith("--") and option not in shown] == []
 
 
+def test_the_relay_knows_its_options_and_is_watched_by_the_file_it_touches() -> None:
+    _, program, command, *options = SERVICES["relay"]["command"]
+    shown = subprocess.run([sys.executable, program, command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [option for option in options if option.startswith("--") and option not in shown] == []
+    assert Path(options[-1]).name in SERVICES["relay"]["healthcheck"]["test"][1]
+
+
 def test_services_wait_for_what_they_need() -> None:
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "beat", "relay"):
         assert SERVICES[name]["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"},
             "redis": {"condition": "service_healthy"},

@@ -144,6 +144,7 @@ def test_make_demo_in_a_fresh_clone_shows_the_analysed_samples_and_stops_whole(d
     listed = visitor.get("/calls/")[1]
     assert [sample["file"] for sample in samples if sample["file"] not in listed] == []
     assert len(processes_of(demo.clone)) > 2
+    assert any("callanalytics relay" in command for command in processes_of(demo.clone))
     demo.interrupt()
     assert processes_of(demo.clone) == []
     with pytest.raises(OSError, match=r"refused|Connection"):

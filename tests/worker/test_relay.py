@@ -98,3 +98,16 @@ def test_two_relays_send_nothing_twice(site: Installation, receiver: Receiver) -
         site.command("relay")
     site.until(STATES.format("/fine"), lambda row: tuple(row) == ("delivered", 150, 150))
     assert len(receiver.ids("/fine")) == len(set(receiver.ids("/fine"))) == 150
+
+
+def test_a_relay_touches_its_heartbeat_and_outlives_a_database_that_does_not_answer(site: Installation, receiver: Receiver) -> None:
+    prepare(site, receiver, "/fine", count=1)
+    site.sql("ALTER TABLE routing_endpoint RENAME TO elsewhere")
+    beat = site.temporary / "beat"
+    running = site.command("relay", "--heartbeat", beat)
+    until(lambda: "does not answer" in site.log(), site)
+    assert not beat.exists()
+    assert running.poll() is None
+    site.sql("ALTER TABLE elsewhere RENAME TO routing_endpoint")
+    until(lambda: len(receiver.ids("/fine")) == 1, site)
+    assert beat.exists()

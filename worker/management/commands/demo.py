@@ -79,8 +79,10 @@ class Command(BaseCommand):
 
     def _serve(self, processes: Processes, port: str, login: demo_data.Login, calls: list[Call]) -> None:
         try:
-            processes.start("worker", worker_command(), ENVIRONMENT)
-            processes.start("web", web_command(port), ENVIRONMENT)
+            environment = ENVIRONMENT | {"CALLANALYTICS_PUBLIC_URL": f"http://localhost:{port}"}
+            processes.start("worker", worker_command(), environment)
+            processes.start("relay", [sys.executable, "-m", "callanalytics", "relay"], environment)
+            processes.start("web", web_command(port), environment)
             wait_for_page(f"http://{HOST}:{port}/healthz", processes)
             ended = follow(calls, check=processes.check, in_lines=True)
             self._welcome(port, login, ended)
