@@ -86,6 +86,7 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("GET", "api-calls"):           (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
     ("POST", "api-calls"):          (row(INVALID, INVALID, INVALID, INVALID, INVALID, INVALID, MISSING, SIGN_IN), {}),
     ("POST", "api-calls-batch"):    (row(TYPE, TYPE, TYPE, FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING, SIGN_IN), {}),
+    ("POST", "api-intake"):         (row(MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, SIGN_IN), {}),
     ("POST", "api-uploads"):        (PRECONDITION, {}),
     ("HEAD", "api-upload"):         (PRECONDITION, {}),
     ("GET", "api-call"):            (API_READS, {}),
@@ -121,6 +122,7 @@ def address(name: str, case: Case) -> str:
         {"sample_id": case.sample.id},
         {"handover_id": case.handover.id},
         {"team_id": case.call.team_id},
+        {"provider": "nobody"},
         {"path": "x"},
     ):
         try:

@@ -62,6 +62,16 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
         return {self.name: [scope for scope in needed if scope]}
 
 
+class BasicKeyScheme(KeyScheme):  # type: ignore[no-untyped-call]  # as above
+    """The same as the password of HTTP Basic, at the addresses that other systems call."""
+
+    target_class = "callanalytics.api.intake.BasicKeyAuthentication"
+    name = "keyAsPassword"
+
+    def get_security_definition(self, _auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "basic", "description": "An API key as the password, with any user name."}
+
+
 def page_of(shape: type[BaseSerializer[Any]]) -> Any:
     """One page of a list."""
     return inline_serializer(

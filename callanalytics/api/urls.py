@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from callanalytics.api import batch, calls, reading, reference, uploads
+from callanalytics.api import batch, calls, intake, reading, reference, uploads
 
 urlpatterns = [
     path("v1/", reference.about, name="api-about"),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("v1/calls/<uuid:call_id>/flags/", reading.call_flags, name="api-call-flags"),
     path("v1/calls/<uuid:call_id>/segments/", reading.call_segments, name="api-call-segments"),
     path("v1/calls/<uuid:call_id>/measures/", reading.call_measures, name="api-call-measures"),
+    path("v1/intake/<slug:provider>/", intake.intake, name="api-intake"),
     path("v1/uploads/", uploads.uploads, name="api-uploads"),
     path("v1/uploads/<uuid:upload_id>/", uploads.upload, name="api-upload"),
     path("v1/flags/", reading.flags, name="api-flags"),
