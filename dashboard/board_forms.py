@@ -78,7 +78,11 @@ class PlanForm(Described):
     enabled = forms.BooleanField(required=False, label="Hand flags over", help_text="Off: flags stay on the pages of their calls.")
     severity = forms.ChoiceField(choices=SeverityChoice, label="Least severity")
     rules = forms.MultipleChoiceField(
-        choices=list(RULES.items()), required=False, widget=forms.CheckboxSelectMultiple, label="Only flags for", help_text="None: all."
+        choices=list(RULES.items()),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Only flags for",
+        help_text="All of them where none is ticked.",
     )
     max_age_hours = forms.IntegerField(
         min_value=1, max_value=24 * 365, label="Oldest call, in hours", help_text="A batch of old calls opens nothing."

@@ -19,7 +19,7 @@ from callanalytics.routing.models import Handover, HandoverStatus, Outcome, Supp
 from callanalytics.routing.plans import plans_read, steps_of
 from dashboard.overview_page import Figure
 from dashboard.presenting import CLIP_MARGIN_S, gist
-from dashboard.words import plain, rough_duration, spoken_duration
+from dashboard.words import plain, rough_duration, waited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -146,8 +146,8 @@ def _figures(waiting: QuerySet[Handover], claimed: QuerySet[Handover], times: li
     if not times:
         return (*counts, Figure("Time to claim", "–", "measured from the end of the stretch, once something was claimed"))
     every = times[0]
-    note = f"median; 9 of 10 within {spoken_duration(every.p90_s)}, {every.n:,} claimed in {days} days"
-    return (*counts, Figure("Time to claim", spoken_duration(every.median_s), note))
+    note = f"median; 9 of 10 within {waited(every.p90_s)}, {every.n:,} claimed in {days} days"
+    return (*counts, Figure("Time to claim", waited(every.median_s), note))
 
 
 def _entry(handover: Handover, user: User, access: Access, plans: Plans, now: datetime, people: Callable[[Team], list[User]]) -> Entry:
@@ -169,7 +169,7 @@ def _entry(handover: Handover, user: User, access: Access, plans: Plans, now: da
         step=_step(handover, plans),
         for_whom="" if handover.person is None else handover.person.get_full_name() or handover.person.username,
         holder="you" if is_mine and not handover.external_reference else holder(handover),
-        claimed_after="" if handover.claimed_after_s is None else spoken_duration(handover.claimed_after_s),
+        claimed_after="" if handover.claimed_after_s is None else waited(handover.claimed_after_s),
         fallen=flag.status not in Flag.STANDING,
         is_mine=is_mine,
         may_end=is_mine or access.can_supervise(handover.team_id),

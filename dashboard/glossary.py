@@ -184,4 +184,32 @@ QUALITY = Section(
     ),
 )
 
-SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, TONE_ABSTAINED, LISTENING, QUALITY)
+HANDOVERS = Section(
+    "handovers",
+    "Handovers",
+    "A flag that a person is to act on waits on the board until somebody claims it. A plan for each team says which flags those are.",
+    (
+        ("Claim", "One person takes it; whoever comes second is told who has it. A claim can be given back, and waits again."),
+        ("Resolve", "Ends it with what came of it. The note stays here: no other system is sent it."),
+        (
+            "Time to claim",
+            "From the end of the flagged stretch, by the clock, to the claim; so the time that the recording and its analysis took counts. "
+            "Half were claimed within the median, nine of ten within the other number.",
+        ),
+        (
+            "Steps",
+            "Whom a plan tells, one after another: the team’s board, a person, another system. The next is told when nobody has claimed in "
+            "time; after the last it stays on the board as overdue. Anybody who judges the team’s calls may claim at any time.",
+        ),
+        (
+            "The same conversation",
+            "A call is handed over once, however often it is analysed again. Further flags of the call, and of the customer’s other calls "
+            "while one is under way, join it. For the cool-down after it, further calls of that customer open nothing.",
+        ),
+        ("Withdrawn", "The flag was taken back before anybody claimed: a reviewer rejected it, or a newer analysis did not find it."),
+        ("Quiet hours", "Handovers open, but nobody is told and no time runs until they end."),
+        ("Not handed over", "Flags that opened nothing, each with its reason; the board shows them when asked."),
+    ),
+)
+
+SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, TONE_ABSTAINED, LISTENING, HANDOVERS, QUALITY)

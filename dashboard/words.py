@@ -52,3 +52,8 @@ def rough_duration(seconds: float) -> str:
         return f"{minutes} min"
     hours = minutes // 60
     return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} days"
+
+
+def waited(seconds: float) -> str:
+    """A time that somebody waited: to the second only where seconds matter."""
+    return spoken_duration(seconds) if seconds < 600 else rough_duration(seconds)

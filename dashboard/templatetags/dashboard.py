@@ -26,6 +26,7 @@ register = template.Library()
 register.filter("timecode", words.timecode)
 register.filter("duration", words.spoken_duration)
 register.filter("plain", words.plain)
+register.filter("waited", words.waited)
 
 
 @dataclass(frozen=True, slots=True)

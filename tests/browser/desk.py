@@ -33,6 +33,7 @@ def main() -> None:
     center.supervisor.save()
     stored(center, 12)
     names_lengthened(center)
+    handed_over(center)
     copies_written(long_stored(center))
 
 
@@ -51,6 +52,32 @@ def names_lengthened(center: Center) -> None:
         call.customer_reference, call.reason = f"reference_{LONG_NAME}", f"{LONG_NAME}: no audio" if call.status == "failed" else ""
         call.save()
         CoachingNote.objects.create(call=call, agent=agent, author=center.supervisor, text=f"Listen to {LONG_NAME}.")
+
+
+def handed_over(center: Center) -> None:
+    """Two flags on the board, each with its call."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from callanalytics.calls.models import Flag
+    from callanalytics.routing.models import Handover
+
+    now = timezone.now()
+    flags = {flag.call_id: flag for flag in Flag.objects.filter(status="open").order_by("id")}
+    for flag in list(flags.values())[:2]:
+        Handover.objects.create(
+            flag=flag,
+            call=flag.call,
+            team=flag.team,
+            segment_ended_at=now - timedelta(minutes=4),
+            status="open",
+            opens_at=now,
+            opened_at=now,
+            paged_at=now,
+            claim_by=now + timedelta(minutes=11),
+            step=1,
+        )
 
 
 def copies_written(call: Call) -> None:
