@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     from tests.factories import Case, World
 
-OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, FAULTY, SIGN_IN, TYPE = 200, 200, 202, 302, 400, 403, 404, 422, 401, 415
+OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, CONFLICT, FAULTY, SIGN_IN, TYPE = (
+    200,
+    200,
+    202,
+    302,
+    400,
+    403,
+    404,
+    409,
+    422,
+    401,
+    415,
+)
 LOGIN = "login"
 WHO = (*ROLES, "anonymous")
 Row = dict[str, Any]
@@ -40,6 +52,7 @@ JUDGES    = row( MOVED,    MOVED,    MISSING,  MOVED,     MISSING,   MISSING,   
 API_READS = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   MISSING,  SIGN_IN)
 API_ACTS  = row( OK,       OK,       MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  SIGN_IN)
 PRECONDITION = dict.fromkeys(WHO, 412)
+API_TAKES = row( OK,       OK,       MISSING,  OK,        MISSING,   MISSING,   MISSING,  SIGN_IN)
 NOWHERE   = row( MISSING,  MISSING,  MISSING,  MISSING,   MISSING,   MISSING,   MISSING,  SIGN_IN)
 
 TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
@@ -93,6 +106,11 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("DELETE", "api-call"):         (API_ACTS, {}),
     ("POST", "api-call-retry"):     (API_ACTS | {"owner": ACCEPTED, "supervisor": ACCEPTED}, {}),
     ("POST", "api-call-objection"): (API_ACTS, {"objected": True}),
+    ("GET", "api-handovers"):       (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
+    ("GET", "api-handover"):        (API_TAKES, {}),
+    ("POST", "api-handover-claim"): (API_TAKES, {}),
+    ("POST", "api-handover-release"): (row(CONFLICT, CONFLICT, MISSING, CONFLICT, MISSING, MISSING, MISSING, SIGN_IN), {}),
+    ("POST", "api-handover-resolve"): (API_TAKES, {"outcome": "called_back"}),
     ("GET", "api-missing"):         (NOWHERE, {}),
 }
 # fmt: on

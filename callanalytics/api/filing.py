@@ -9,6 +9,7 @@ from callanalytics.calls.selectors import CallFilters, FlagFilters
 from callanalytics.errors import ApplicationError
 from callanalytics.people import selectors, services
 from callanalytics.people.models import Team
+from callanalytics.routing.board import HandoverFilters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +51,16 @@ def flag_filters(fields: Mapping[str, Any], *, user: User) -> FlagFilters:
     """As call_filters."""
     given = {name: fields[name] for name in ("status", "severity", "rule", "since", "until") if name in fields}
     return FlagFilters(team_id=_named(selectors.teams_readable(user), fields, "team", by="name"), **given)
+
+
+def handover_filters(fields: Mapping[str, Any], *, user: User) -> HandoverFilters:
+    """As call_filters."""
+    return HandoverFilters(
+        statuses=(fields["status"],) if "status" in fields else (),
+        team_id=_named(selectors.teams_readable(user), fields, "team", by="name"),
+        severity=fields.get("severity", ""),
+        mine=fields["mine"],
+    )
 
 
 def _named(visible: QuerySet[Any], fields: Mapping[str, Any], name: str, *, by: str) -> int | None:

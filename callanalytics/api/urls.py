@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from callanalytics.api import batch, calls, intake, reading, reference, uploads
+from callanalytics.api import batch, calls, handovers, intake, reading, reference, uploads
 
 urlpatterns = [
     path("v1/", reference.about, name="api-about"),
@@ -24,5 +24,10 @@ urlpatterns = [
     path("v1/uploads/<uuid:upload_id>/", uploads.upload, name="api-upload"),
     path("v1/flags/", reading.flags, name="api-flags"),
     path("v1/flags/<uuid:flag_id>/", reading.flag, name="api-flag"),
+    path("v1/handovers/", handovers.handovers, name="api-handovers"),
+    path("v1/handovers/<uuid:handover_id>/", handovers.handover, name="api-handover"),
+    path("v1/handovers/<uuid:handover_id>/claim/", handovers.handover_claim, name="api-handover-claim"),
+    path("v1/handovers/<uuid:handover_id>/release/", handovers.handover_release, name="api-handover-release"),
+    path("v1/handovers/<uuid:handover_id>/resolve/", handovers.handover_resolve, name="api-handover-resolve"),
     re_path(r"^(?P<path>.*)$", reference.missing, name="api-missing"),
 ]

@@ -73,13 +73,23 @@ def handover_assign(*, user: User, handover_id: UUID, person: User) -> Handover:
 
 
 def handover_resolve(*, user: User, handover_id: UUID, outcome: str, note: str = "", external_reference: str = "") -> Handover:
-    """End a handover with what came of it. One that nobody claimed is claimed with it; another's only a supervisor ends."""
+    """End a handover with what came of it. One that nobody claimed is claimed with it; another's only a supervisor ends.
+
+    The same end by the same user again is no error. Raises NotFoundError, or ApplicationError: `invalid` field, `conflict`.
+    """
     if outcome not in Outcome.values:
         raise ApplicationError(f"outcome is {outcome!r}; it must be one of {', '.join(Outcome.values)}.", field="outcome")
     if len(note) > NOTE_MAX:
         raise ApplicationError(f"A note has at most {NOTE_MAX} characters.", field="note")
     with transaction.atomic():
         handover = _locked(user, handover_id)
+        if (handover.status, handover.resolved_by_id, handover.outcome, handover.note) == (
+            HandoverStatus.RESOLVED,
+            user.pk,
+            outcome,
+            note.strip(),
+        ):
+            return handover
         if handover.status == HandoverStatus.OPEN:
             handover = handover_claim(user=user, handover_id=handover_id, external_reference=external_reference)
         if handover.status != HandoverStatus.CLAIMED:

@@ -62,9 +62,9 @@ def shown(client: Client, query: str = "") -> str:
 
 
 def test_what_waits_is_shown_with_its_evidence_and_its_deadline(world: World, plan: RoutingPlan, browser: Callable[[str], Client]) -> None:
-    handover = handed_over(world.billing, agent=world.agent, customer_reference="K 77", external_id="C-1")
+    handover = handed_over(world.billing, agent=world.agent, customer_reference="K 77", external_id="C1")
     page = shown(browser("reviewer"))
-    for text in ("I have called four times", "9 min left to claim", "step 1 of 2", "C-1", "customer K 77", "Ended 12 min ago", "Claim"):
+    for text in ("I have called four times", "9 min left to claim", "step 1 of 2", "C1", "customer K 77", "Ended 12 min ago", "Claim"):
         assert text in page, text
     assert f"/calls/{handover.call_id}/?t=0.0#flag-{handover.flag_id}" in page
     assert 'hx-trigger="every 10s"' in page

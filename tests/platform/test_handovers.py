@@ -508,6 +508,8 @@ def test_it_ends_once_with_an_outcome(world: World, plan: RoutingPlan) -> None:
     )
     assert [len(told(type)) for type in ("flag.claimed", "flag.resolved")] == [1, 1]
     assert told("flag.resolved")[0].payload["outcome"] == "called_back"
+    again = handover_resolve(user=world.reviewer, handover_id=handover.id, outcome="called_back", note="Refunded.")
+    assert (again.resolved_at, len(told("flag.resolved"))) == (done.resolved_at, 1), "twice the same is once"
     acts: list[Callable[..., Handover]] = [handover_claim, partial(handover_resolve, outcome="other"), handover_release]
     for act in acts:
         with pytest.raises(ApplicationError, match=r"resolved already, at .*Called the customer back"):
