@@ -146,8 +146,9 @@ def test_keys_are_listed_and_revoked_by_who_supervises_their_team(world: World, 
     ],
 )
 def test_a_key_that_makes_no_sense_is_refused(world: World, fields: dict[str, Any], named: str) -> None:
+    good: dict[str, Any] = {"user": world.owner, "name": "CRM", "scopes": ["calls:read"], "team": None}
     with pytest.raises(ApplicationError) as refused:
-        api_key_create(**{"user": world.owner, "name": "CRM", "scopes": ["calls:read"], "team": None} | fields)
+        api_key_create(**good | fields)
     assert refused.value.field == named
     assert not User.objects.filter(username__startswith="key-").exists()
 
