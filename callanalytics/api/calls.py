@@ -9,7 +9,7 @@ from django.http import QueryDict
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import api_view, parser_classes
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.response import Response
 
 from callanalytics.api import filing
@@ -64,7 +64,7 @@ def calls(request: Request) -> Response:
 
 
 @extend_schema(methods=["GET"], operation_id="calls_read", parameters=[SparseSerializer], responses=AnalysedCallSerializer, tags=["calls"])
-@extend_schema(methods=["DELETE"], operation_id="calls_erase", responses=ErasedSerializer, tags=["calls"])
+@extend_schema(methods=["DELETE"], operation_id="calls_erase", responses={200: ErasedSerializer}, tags=["calls"])
 @api_view(["GET", "DELETE"])
 @scoped(GET="calls:read", DELETE="calls:delete")
 def call(request: Request, call_id: UUID) -> Response:
@@ -91,7 +91,6 @@ def call_reanalyze(request: Request, call_id: UUID) -> Response:
 
 @extend_schema(operation_id="calls_object", request=ObjectionSerializer, responses=CallSerializer, tags=["calls"])
 @api_view(["POST"])
-@parser_classes([JSONParser, FormParser, MultiPartParser])
 @scoped(POST="calls:write")
 def call_objection(request: Request, call_id: UUID) -> Response:
     """Record that the caller objects to scoring, or that this was a mistake."""

@@ -87,7 +87,7 @@ class CallFiltersSerializer(PageSerializer):
         required=False, max_length=200, help_text="Part of the file name, external id, customer reference or agent."
     )
     fields = WordsField(  # type: ignore[assignment]  # declared fields are taken out of the class before it is made
-        required=False, max_length=1000, help_text="Only these fields of each call, separated by commas."
+        required=False, max_length=300, help_text="Only these fields of each call, separated by commas."
     )
 
 
@@ -95,7 +95,7 @@ class SparseSerializer(Strict):
     """Which fields of one call are wanted."""
 
     fields = WordsField(  # type: ignore[assignment]  # as above
-        required=False, max_length=1000, help_text="Only these fields, separated by commas; without `analysis` the answer is short."
+        required=False, max_length=300, help_text="Only these fields, separated by commas; without `analysis` the answer is short."
     )
 
 
@@ -104,8 +104,9 @@ class CallSerializer(serializers.ModelSerializer[Call]):
 
     url = serializers.SerializerMethodField(help_text="Where its state and, in time, its analysis are read.")
     team = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
-    agent = serializers.SlugRelatedField[Any](slug_field="code", read_only=True)
-    queue = serializers.SlugRelatedField[Any](slug_field="name", read_only=True)
+    agent = serializers.SlugRelatedField[Any](slug_field="code", read_only=True, allow_null=True)
+    queue = serializers.SlugRelatedField[Any](slug_field="name", read_only=True, allow_null=True)
+    scoring = serializers.ChoiceField(ScoringChoice.choices, read_only=True, allow_blank=True)
 
     class Meta:
         model = Call
@@ -244,7 +245,7 @@ class ErasedSerializer(serializers.Serializer[Any]):
     """What is left of a call."""
 
     receipt = serializers.UUIDField()
-    counts = serializers.DictField(child=serializers.IntegerField())
+    counts = serializers.DictField(help_text="How much of what was removed.")
 
 
 class ProblemFieldSerializer(serializers.Serializer[Any]):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -59,6 +61,19 @@ class Installation:
 
     def web(self, port: int, *arguments: str) -> subprocess.Popen[bytes]:
         return self._start("-m", "gunicorn", "callanalytics.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4", *arguments)
+
+    def serve(self) -> str:
+        """The address of gunicorn, as production runs it, once it answers."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.web(port)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
+                return f"http://127.0.0.1:{port}"
+            time.sleep(0.1)
+        raise AssertionError(f"gunicorn does not answer\n{self.log()[-3000:]}")
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.home / "worker.log").open("ab") as log:
