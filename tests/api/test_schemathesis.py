@@ -25,6 +25,8 @@ factories.queued_call(world.sales)
 """
 TOO_STRICT = "positive_data_acceptance,negative_data_rejection"
 """No request is refused by its schema alone (a team must exist), and an empty filter of a form counts as none."""
+PROTOCOL = "^/api/v1/uploads/"
+"""tus says itself which header a request must have and how one without it is answered; a tus client tests it."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def test_no_request_brings_the_api_down_or_out_of_its_description(installation: 
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "run", f"{installation.serve()}/api/v1/openapi.json",
         "--header", f"Authorization: Bearer {key}", "--max-examples", "15", "--checks", "all", "--exclude-checks", TOO_STRICT,
-        "--continue-on-failure", "--seed", "1", "--no-color",
+        "--exclude-path-regex", PROTOCOL, "--continue-on-failure", "--seed", "1", "--no-color",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout[-6000:]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import socket
 import time
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,6 @@ from tusclient.client import TusClient
 from tests.worker.installation import Installation
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -32,24 +30,11 @@ print(api_key_create(user=owner, name="tus", scopes=["calls:read", "calls:write"
 class Site(Installation):
     """An installation with its web processes and a key."""
 
-    port = 0
     key = ""
-    server: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/api/v1/uploads/"
-
-    def serve(self) -> None:
-        self.server = self.web(self.port)
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5).close()
-                return
-            except OSError:
-                assert time.monotonic() < deadline, self.log()
-                time.sleep(0.1)
 
     def uploader(self, **options: Any) -> Any:
         client = TusClient(self.url, headers={"Authorization": f"Bearer {self.key}"})
@@ -77,11 +62,8 @@ class Site(Installation):
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with Site(tmp_path, {"CALLANALYTICS_HTTPS": "false"}) as made:
-        made.port, made.key = port, made.manage("shell", "-v", "0", "-c", KEY).stdout.split()[-1]
+        made.key = made.manage("shell", "-v", "0", "-c", KEY).stdout.split()[-1]
         made.serve()
         yield made
 
@@ -100,6 +82,7 @@ def test_an_upload_goes_on_where_its_connection_broke_and_where_the_server_was_k
     until(lambda: site.uploader(url=begun.url), lambda found: found.offset == 350_000)
     with site.part(begun.url, 350_000, 300_000):
         time.sleep(0.5)
+        assert site.server is not None
         site.kill(site.server)
     site.serve()
     resumed = site.uploader(url=begun.url)

@@ -28,6 +28,9 @@ class Installation:
     environment: dict[str, str] = field(default_factory=dict)
     connect: Callable[[], Any] | None = None
     """Opens its database; SQLite's file where there is none."""
+    port: int = 0
+    """Of its web server, once it is started."""
+    server: subprocess.Popen[bytes] | None = None
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -59,19 +62,15 @@ class Installation:
     def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         return self._start("-m", "celery", "-A", "callanalytics", "worker", "-c", "1", "--loglevel", "INFO", *arguments)
 
-    def web(self, port: int, *arguments: str) -> subprocess.Popen[bytes]:
-        return self._start("-m", "gunicorn", "callanalytics.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4", *arguments)
-
     def serve(self) -> str:
-        """The address of gunicorn, as production runs it, once it answers."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.web(port)
+        """The address of gunicorn, as production runs it, once it answers; the same one when it is started again."""
+        self.port = self.port or _free_port()
+        self.server = self._start("-m", "gunicorn", "callanalytics.wsgi", "--bind", f"127.0.0.1:{self.port}", "--threads", "4")
+        address = f"http://127.0.0.1:{self.port}"
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
-                return f"http://127.0.0.1:{port}"
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/healthz", timeout=5):
+                return address
             time.sleep(0.1)
         raise AssertionError(f"gunicorn does not answer\n{self.log()[-3000:]}")
 
@@ -131,3 +130,10 @@ class Installation:
             "TMPDIR": str(self.temporary),
         }
         return {**os.environ, **own, **self.environment}
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
