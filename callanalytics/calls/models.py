@@ -162,6 +162,19 @@ class Upload(models.Model):
         return f"{self.id}: {self.offset} of {self.length}"
 
 
+class WatchedFile(models.Model):
+    """What came of a file of a watched place, so that none is handed in twice; no name of it is kept, and it outlives the call."""
+
+    key = models.CharField(primary_key=True, max_length=64, help_text="SHA-256 of where it lies.")
+    version = models.CharField(max_length=200, help_text="Its size and time, or its tag, and those of what lies beside it.")
+    refused = models.CharField(max_length=500, blank=True, help_text="Why it was not taken; empty where it was.")
+    call = models.ForeignKey(Call, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.refused or str(self.call_id)
+
+
 class AnalysisRun(models.Model):
     """One analysis of a call: what made it and where its whole document lies. One of a call's runs is current."""
 

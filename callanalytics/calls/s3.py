@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 import botocore.session
 from botocore.config import Config
+from botocore.parsers import ResponseParserError, create_parser
 from django.conf import settings
 
 from callanalytics.egress import EgressError
@@ -15,6 +18,8 @@ from callanalytics.egress import EgressError
 if TYPE_CHECKING:
     from callanalytics.env import S3
 
+PAGE = 1000
+"""Keys in one listing: what AWS gives at most."""
 SCHEME = "s3://"
 BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 EXPIRES_S = 3600
@@ -24,6 +29,11 @@ EXPIRES_S = 3600
 def check(url: str) -> None:
     """Raises EgressError `refused` where the address names no object, or nobody gave the credentials to read one."""
     _place(url)
+    check_access()
+
+
+def check_access() -> None:
+    """Raises EgressError `refused` where nobody gave the credentials to read anything."""
     if not settings.S3.access_key_id or not settings.S3.secret_access_key:
         raise EgressError("This installation has no credentials for S3; whoever runs it sets AWS_ACCESS_KEY_ID and the rest.", "refused")
 
@@ -38,10 +48,31 @@ def object_url(url: str) -> str:
 def listing_url(bucket: str, prefix: str, *, after: str = "") -> str:
     """An address that answers with one page of the bucket's keys, from after a token on."""
     more = {"ContinuationToken": after} if after else {}
-    return _signed("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
+    return _signed("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=PAGE, **more)
 
 
-def _signed(operation: str, **parameters: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a bucket's keys, each with its tag and size."""
+
+    found: tuple[tuple[str, str], ...]
+    after: str
+    """Where the next page begins; empty at the last."""
+
+
+def listing_read(body: bytes) -> Listing:
+    """What such an address answered. Raises EgressError where it is no listing."""
+    shape = _client(settings.S3).meta.service_model.operation_model("ListObjectsV2").output_shape
+    try:
+        parsed = create_parser("rest-xml").parse({"status_code": 200, "headers": {}, "body": body}, shape)
+    except ResponseParserError as error:
+        raise EgressError("The store's listing cannot be read.", "status") from error
+    plain = unquote_plus if parsed.get("EncodingType") == "url" else str
+    found = tuple((plain(each["Key"]), f"{each.get('ETag', '')}-{each['Size']}") for each in parsed.get("Contents", ()))
+    return Listing(found, parsed.get("NextContinuationToken", ""))
+
+
+def _signed(operation: str, **parameters: object) -> str:
     return str(_client(settings.S3).generate_presigned_url(operation, Params=parameters, ExpiresIn=EXPIRES_S))
 
 
