@@ -239,3 +239,70 @@ def test_migrations_go_back_and_forth(home: Path, database: str) -> None:
         manage(home, database, "migrate", app, "zero")
     manage(home, database, "migrate")
     assert "[ ]" not in manage(home, database, "showmigrations")
+
+
+def test_eight_announcements_of_one_address_are_one_call(home: Path, database: str) -> None:
+    script = """
+from callanalytics.calls.services import call_announce
+url = "https://pbx.example.org/a.wav?sig="
+side_by_side(lambda: call_announce(url + uuid4().hex, NewCall(file_name="", team=team), user=None).created)
+"""
+    assert Counter(lines(home, database, script)) == {"True": 1, "False": 7}
+
+
+def test_eight_addresses_for_one_external_id_are_one_call_and_seven_conflicts(home: Path, database: str) -> None:
+    script = """
+from callanalytics.calls.services import call_announce
+side_by_side(
+    lambda: call_announce(f"https://pbx.example.org/{uuid4()}.wav", NewCall(file_name="", team=team, external_id="U"), user=None).created
+)
+"""
+    found = Counter(line.split()[0] for line in lines(home, database, script))
+    assert found == {"True": 1, "ApplicationError": 7}
+
+
+def test_eight_ends_of_one_upload_are_one_call(home: Path, database: str) -> None:
+    script = """
+from callanalytics.calls import resumable
+from callanalytics.people.models import Membership, RoleChoice, User
+owner = User.objects.create_user("uploader")
+Membership.objects.create(user=owner, role=RoleChoice.OWNER)
+begun = resumable.upload_create(5, {}, user=owner)
+def end():
+    details = lambda _: NewCall(file_name="a.wav", team=team)
+    try:
+        return resumable.upload_append(begun, 0, io.BytesIO(b"parts"), details).call is not None
+    except Exception as error:
+        return error.code
+side_by_side(end)
+"""
+    found = Counter(lines(home, database, script))
+    assert found["True"] == 1
+    assert set(found) <= {"True", "locked", "conflict", "not_found"}
+
+
+def test_a_call_is_erased_whole_while_its_recording_arrives(home: Path, database: str) -> None:
+    script = """
+from callanalytics.calls import fetching, files
+from callanalytics.calls.models import Call, Recording
+from callanalytics.calls.services import call_announce
+from callanalytics.people.models import Membership, RoleChoice, User
+from callanalytics.privacy.services import call_erase
+owner = User.objects.create_user("eraser")
+Membership.objects.create(user=owner, role=RoleChoice.OWNER)
+for turn in range(8):
+    call = call_announce(f"https://pbx.example.org/erased-{turn}.wav", NewCall(file_name="", team=team), user=None).call
+    token = uuid4()
+    call = call_claim(call.id, token)
+    gate = threading.Barrier(2)
+    def settle():
+        with files.staged(io.BytesIO(f"bytes of {turn}".encode()), limit=100) as staged:
+            return fetching.recording_settle(call, token, staged) is not None
+    erase = lambda: call_erase(user=owner, call_id=call.id, reason="asked")
+    threads = [threading.Thread(target=run, args=(work,)) for work in (settle, erase)]
+    [thread.start() for thread in threads]; [thread.join() for thread in threads]
+    print("left", Call.objects.filter(id=call.id).count(), Recording.objects.filter(original_name__startswith="erased").count())
+"""
+    found = lines(home, database, script)
+    assert Counter(line for line in found if line.startswith("left")) == {"left 0 0": 8}
+    assert not [line for line in found if "Error" in line]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+from tests.receiver import receiving
 from tests.worker.installation import ROOT, Installation
 
 if TYPE_CHECKING:
@@ -74,3 +75,25 @@ def test_a_call_whose_command_is_stopped_goes_back_and_is_analysed_by_the_same_c
         status, _, attempts, _, token = site.sql(STATE)[0]
         assert (status, attempts, token) == ("queued", 0, None)
         assert "done" in site.manage("analyze", SAMPLE, "--channels", "agent,customer").stdout
+
+
+def test_a_call_whose_worker_is_killed_while_it_fetches_is_fetched_and_analysed_by_the_next(tmp_path: Path) -> None:
+    with receiving() as receiver, Installation(tmp_path, {"CALLANALYTICS_EGRESS_ALLOW": receiver.url}) as site:
+        (tmp_path / "calls.csv").write_text(f"url,external_id\n{receiver.url}/held?sig=s3cret,c-1\n")
+        site.manage("import", tmp_path / "calls.csv")
+        killed = site.worker()
+        site.until(STATE, lambda row: row[1] == "fetch" and bool(receiver.asked))
+        site.kill(killed)
+        assert site.left() == []
+        assert site.sql("SELECT count(*) FROM calls_recording") == [(0,)]
+
+        receiver.files["/held"] = SAMPLE.read_bytes()
+        site.sql("UPDATE calls_call SET lease_until = '2020-01-01 00:00:00'")
+        site.manage("sweep")
+        assert site.sql(STATE)[0][3] == "The worker stopped without a word at the step fetch, attempt 1."
+        site.sql("UPDATE calls_call SET next_attempt_at = NULL")
+        site.worker()
+        done = site.until(STATE, lambda row: row[0] in ("done", "failed"))
+        assert (done[0], done[2]) == ("done", 2)
+        assert site.sql("SELECT source_url, source FROM calls_call") == [("", f"{receiver.url}/held")]
+        assert "s3cret" not in site.log()
