@@ -122,13 +122,6 @@ def uploads(request: Request) -> Response:
 
 
 @extend_schema(
-    methods=["HEAD"],
-    operation_id="uploads_read",
-    parameters=[RESUMABLE],
-    responses={200: OpenApiResponse(description="Upload-Offset says how many bytes are there; Content-Location which call it became.")},
-    tags=["uploads"],
-)
-@extend_schema(
     methods=["PATCH"],
     operation_id="uploads_append",
     parameters=[RESUMABLE, OFFSET, CHECKSUM],
@@ -148,7 +141,7 @@ def uploads(request: Request) -> Response:
 @parser_classes([PartParser])
 @scoped(GET="calls:write", PATCH="calls:write", DELETE="calls:write")
 def upload(request: Request, upload_id: UUID) -> Response:
-    """One resumable upload: how far it is, its next part, or an end to it."""
+    """One resumable upload: its next part, or an end to it. HEAD answers with the same headers, Upload-Offset among them."""
     if request.method == "OPTIONS":
         return Response(status=status.HTTP_204_NO_CONTENT, headers=_abilities())
     found = resumable.upload_get(upload_id, user=asking(request))
