@@ -72,8 +72,7 @@ class Entry:
     """Its flag was taken back since somebody claimed it."""
     is_mine: bool
     may_end: bool
-    may_assign: bool
-    people: Sequence[User]
+    may_be_given_to: Sequence[User]
     outcome: str
     note: str
     done: str
@@ -135,6 +134,16 @@ def build(user: User, access: Access, form: BoardFilterForm, *, days: int, with_
     )
 
 
+def on_board(user: User, call_id: UUID) -> str:
+    """What the board says of a call, in words; empty where it says nothing, and for the call's agent."""
+    handover = board.handover_list(user=user).filter(call_id=call_id).first()
+    if handover is None or handover.status not in (HandoverStatus.OPEN, HandoverStatus.CLAIMED):
+        return ""
+    if handover.status == HandoverStatus.OPEN:
+        return "Waits on the board"
+    return "You have claimed it" if handover.claimed_by_id == user.pk else f"Claimed by {holder(handover)}"
+
+
 def _figures(waiting: QuerySet[Handover], claimed: QuerySet[Handover], times: list[ClaimTimes], days: int) -> tuple[Figure, ...]:
     overdue = waiting.filter(overdue=True).count()
     late = Figure("Overdue", f"{overdue:,}", "the last step’s time is over" if overdue else "none waits past its last step")
@@ -154,6 +163,7 @@ def _entry(handover: Handover, user: User, access: Access, plans: Plans, now: da
     flag, call = handover.flag, handover.call
     is_mine = handover.claimed_by_id == user.pk
     may_assign = handover.status == HandoverStatus.OPEN and access.can_supervise(handover.team_id)
+    others = [person for person in people(handover.team) if person != user] if may_assign else []
     return Entry(
         id=handover.id,
         url=_url(flag),
@@ -173,8 +183,7 @@ def _entry(handover: Handover, user: User, access: Access, plans: Plans, now: da
         fallen=flag.status not in Flag.STANDING,
         is_mine=is_mine,
         may_end=is_mine or access.can_supervise(handover.team_id),
-        may_assign=may_assign,
-        people=people(handover.team) if may_assign else (),
+        may_be_given_to=others,
         outcome=str(Outcome(handover.outcome).label) if handover.outcome else "",
         note=handover.note,
         done="" if handover.resolved_at is None else rough_duration((now - handover.resolved_at).total_seconds()),

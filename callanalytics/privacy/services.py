@@ -16,6 +16,7 @@ from callanalytics.events.services import event_record
 from callanalytics.privacy.models import Erasure
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
 from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, Handover, Suppression
+from callanalytics.routing.opening import call_leave
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +88,12 @@ def _erased(call: Call, user: User, reason: str, counts: dict[str, int | bool]) 
     Delivery.objects.filter(subject__in=subjects, status=DeliveryStatus.WAITING).update(status=DeliveryStatus.DROPPED)
     Attempt.objects.filter(delivery__subject__in=subjects).update(request={}, response={})
     public_id, why = call.id, (reason.strip() or NO_REASON)[:500]
+    call_leave(call)
+    paged = Handover.objects.filter(call=call, status__in=Handover.UNDER_WAY, paged_at__isnull=False)
+    ended = [{"call": str(public_id), "handover": str(handover.id), "told": handover.told} for handover in paged]
     call.delete()
+    for payload in ended:
+        event_record(type="handover.withdrawn", subject=payload["handover"], team=call.team, payload=payload, actor=user)
     erasure = Erasure.objects.create(
         call_public_id=public_id, external_id=call.external_id, team=call.team, actor=user, reason=why, counts=counts
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from callanalytics.calls.models import Call
     from callanalytics.events.models import Event
     from callanalytics.routing.models import RoutingPlan
     from callanalytics.routing.plans import Plans
@@ -66,6 +67,15 @@ def handovers_settle() -> int:
         plans = plans_read()
         openings_serialize()
         return _fallen_settle(plans)
+
+
+def call_leave(call: Call) -> None:
+    """Let the open handover of a call that is about to be deleted stand on another call's flag that joined it, where there is one."""
+    handover = Handover.objects.filter(call=call, status__in=(HandoverStatus.WAITING, HandoverStatus.OPEN)).first()
+    if handover is not None:
+        plans = plans_read()
+        openings_serialize()
+        _moved(handover, [heir for heir in _heirs(handover) if heir.call_id != call.id], plans)
 
 
 def _uuid(text: str) -> UUID | None:
@@ -172,15 +182,15 @@ def _fallen_settle(plans: Plans) -> int:
     fallen = list(_fallen().select_related("flag"))
     for handover in fallen:
         with transaction.atomic():
-            if not _moved(handover, plans):
+            if not _moved(handover, _heirs(handover), plans):
                 _withdrawn(handover)
     return len(fallen)
 
 
-def _moved(handover: Handover, plans: Plans) -> bool:
+def _moved(handover: Handover, heirs: Sequence[Flag], plans: Plans) -> bool:
     """Let it stand on another flag of the conversation. Who was told of it is not told of another, but that it is another flag now."""
     plan = plans.of(handover.team_id)
-    for heir in _heirs(handover):
+    for heir in heirs:
         if _not_asked_for(heir, plan, plans.now) is not None:
             continue
         same = Handover.objects.filter(id=handover.id, status=handover.status, flag_id=handover.flag_id)

@@ -13,6 +13,7 @@ from callanalytics.calls.models import CallStatus
 from callanalytics.review.selectors import coaching_notes
 from dashboard import call_page as building
 from dashboard import casting, transcript_parts
+from dashboard.board_page import on_board
 from dashboard.doors import guarded, rights, signed_in
 from dashboard.views.media import cleaner_state
 
@@ -72,6 +73,7 @@ def call_page(request: HttpRequest, call_id: UUID, *, note_form: CoachingNoteFor
     context = {"call": detail.call, "page": page, "parts": parts, "may_retry": page.may_manage, "note_form": note_form}
     context["casting"] = _casting(request, detail) if page.may_manage else None
     context["cleaner"] = cleaner_state(user, call_id)
+    context["on_board"] = on_board(user, call_id)
     return render(request, "dashboard/call.html", context, status=status)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-PAGES = ("/", "/calls/", "/calls/upload/", "/coaching/", "/review/random/", "/help/", "/about/", "call")
+PAGES = ("/", "/calls/", "/calls/upload/", "/board/", "/coaching/", "/review/random/", "/help/", "/about/", "call")
 
 
 def opened(page: Page, address: str) -> None:

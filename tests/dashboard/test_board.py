@@ -124,6 +124,18 @@ def test_the_board_is_narrowed_and_stays_so(world: World, plan: RoutingPlan, bro
     assert "in billing" in shown(browser("owner"), "?team=999&severity=nonsense"), "what makes no sense narrows nothing"
 
 
+def test_a_calls_page_leads_to_the_board_while_it_waits_there(world: World, plan: RoutingPlan, browser: Callable[[str], Client]) -> None:
+    handover = handed_over(world.billing, agent=world.agent)
+    page = f"/calls/{handover.call_id}/"
+    assert "Waits on the board" in browser("reviewer").get(page).content.decode()
+    assert "Waits on the board" not in browser("agent").get(page).content.decode()
+    browser("reviewer").post(f"{BOARD}{handover.id}/claim/")
+    assert "You have claimed it" in browser("reviewer").get(page).content.decode()
+    assert "Claimed by reviewer" in browser("supervisor").get(page).content.decode()
+    browser("reviewer").post(f"{BOARD}{handover.id}/resolve/", {"outcome": "solved"})
+    assert "Claimed by" not in browser("supervisor").get(page).content.decode()
+
+
 def test_what_was_held_back_says_why_when_asked(world: World, plan: RoutingPlan, browser: Callable[[str], Client]) -> None:
     factories.done_call(world.billing, started_at=timezone.now() - timedelta(days=3))
     while events_relay():

@@ -327,13 +327,31 @@ def test_an_objection_withdraws_and_an_erased_call_takes_all_with_it(world: Worl
     joined = flagged(world.billing, customer_reference="K 7")
     relayed()
     call_objection_set(user=world.owner, call_id=objected.call_id, objected=True)
-    receipt = call_erase(user=world.owner, call_id=erased.call_id, reason="asked for")
     call_erase(user=world.owner, call_id=joined.call_id, reason="asked for")
+    receipt = call_erase(user=world.owner, call_id=erased.call_id, reason="asked for")
     relayed()
     assert list(Handover.objects.values_list("id", "status")) == [(objected.id, "withdrawn")]
     assert not Suppression.objects.exists()
     assert receipt.counts["handovers"] == 1
     assert {str(event.payload) for event in Event.objects.filter(subject=str(erased.flag_id))} == {"{}"}
+
+
+def test_who_was_told_of_a_call_that_is_erased_hears_that_it_is_gone_by_its_ids_alone(world: World, plan: RoutingPlan) -> None:
+    handover = handed_over(world.billing, external_id="C1")
+    handover_claim(user=world.reviewer, handover_id=handover.id)
+    call_erase(user=world.owner, call_id=handover.call_id, reason="asked for")
+    (event,) = told("handover.withdrawn")
+    assert event.payload == {"call": str(handover.call_id), "handover": str(handover.id), "told": []}
+
+
+def test_a_flag_that_joined_the_handover_of_an_erased_call_keeps_it(world: World, plan: RoutingPlan) -> None:
+    handover = handed_over(world.billing, customer_reference="K 7")
+    joined = flagged(world.billing, customer_reference="K 7")
+    relayed()
+    call_erase(user=world.owner, call_id=handover.call_id, reason="asked for")
+    left = Handover.objects.get()
+    assert (left.id, left.flag, left.status) == (handover.id, joined, "open")
+    assert (len(told("handover.moved")), told("handover.withdrawn")) == (1, [])
 
 
 def test_events_of_things_that_are_no_flags_are_passed_over(world: World, plan: RoutingPlan) -> None:

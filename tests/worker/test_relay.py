@@ -111,3 +111,24 @@ def test_a_relay_touches_its_heartbeat_and_outlives_a_database_that_does_not_ans
     site.sql("ALTER TABLE elsewhere RENAME TO routing_endpoint")
     until(lambda: len(receiver.ids("/fine")) == 1, site)
     assert beat.exists()
+
+
+FLAGGED = """
+import sys; sys.path.insert(0, ".")
+from tests import factories
+from callanalytics.people.models import Team
+from callanalytics.routing.plans import NewStep, plan_save
+plan_save(user=factories.user("owner", is_superuser=True), team=None, values={"debounce_seconds": 1}, steps=[NewStep(10), NewStep(10)])
+factories.done_call(Team.objects.create(name="T"))
+"""
+HANDOVER = "SELECT status, step, overdue FROM routing_handover"
+
+
+def test_a_relay_opens_handovers_and_tells_the_next_step_when_nobody_claims(site: Installation) -> None:
+    site.manage("shell", "-c", FLAGGED)
+    site.command("relay")
+    for reached in (("open", 1, 0), ("open", 2, 0), ("open", 2, 1)):
+        site.until(HANDOVER, lambda row, reached=reached: tuple(row) == reached)  # type: ignore[misc]  # lambdas have no types
+        site.sql("UPDATE routing_handover SET claim_by = '2020-01-01 00:00:00'")
+    told = "SELECT type, count(*) FROM events_event WHERE type LIKE 'handover.%' GROUP BY 1 ORDER BY 1"
+    assert site.sql(told) == [("handover.escalated", 1), ("handover.opened", 1)]
