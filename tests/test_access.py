@@ -104,11 +104,20 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("HEAD", "api-upload"):         (PRECONDITION, {}),
     ("GET", "api-call"):            (API_READS, {}),
     ("DELETE", "api-call"):         (API_ACTS, {}),
-    ("POST", "api-call-retry"):     (API_ACTS | {"owner": ACCEPTED, "supervisor": ACCEPTED}, {}),
+    ("POST", "api-call-reanalyze"): (API_ACTS | {"owner": ACCEPTED, "supervisor": ACCEPTED}, {}),
+    ("GET", "api-call-transcript"): (API_READS, {}),
+    ("GET", "api-call-flags"):      (API_READS, {}),
+    ("GET", "api-call-segments"):   (API_READS, {}),
+    ("GET", "api-call-measures"):   (API_READS, {}),
+    ("GET", "api-flags"):           (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
+    ("GET", "api-flag"):            (API_TAKES, {}),
+    ("GET", "api-about"):           (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
+    ("GET", "api-openapi"):         (dict.fromkeys(WHO, OK), {}),
+    ("GET", "api-reference"):       (dict.fromkeys(WHO, OK), {}),
     ("POST", "api-call-objection"): (API_ACTS, {"objected": True}),
     ("GET", "api-handovers"):       (row(OK, OK, OK, OK, OK, OK, MISSING, SIGN_IN), {}),
     ("GET", "api-handover"):        (API_TAKES, {}),
-    ("POST", "api-handover-claim"): (API_TAKES, {}),
+    ("POST", "api-handover-claim"): (API_TAKES, {"external_reference": ""}),
     ("POST", "api-handover-release"): (row(CONFLICT, CONFLICT, MISSING, CONFLICT, MISSING, MISSING, MISSING, SIGN_IN), {}),
     ("POST", "api-handover-resolve"): (API_TAKES, {"outcome": "called_back"}),
     ("GET", "api-missing"):         (NOWHERE, {}),
@@ -177,7 +186,8 @@ def answer(world: World, who: str, method: str, where: str, data: dict[str, Any]
     if who != "anonymous":
         client.force_login(world.people()[who])
     before = transaction.savepoint()
-    response = client.generic(method, where) if method == "DELETE" else getattr(client, method.lower())(where, data)
+    kind = {"content_type": "application/json"} if where.startswith("/api/") and data else {}
+    response = client.generic(method, where) if method == "DELETE" else getattr(client, method.lower())(where, data, **kind)
     transaction.savepoint_rollback(before)
     asked_to_sign_in = response.status_code == MOVED and response["Location"].startswith(f"{reverse('login')}?next=")
     return LOGIN if asked_to_sign_in else response.status_code

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.decorators import api_view, parser_classes
-from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.decorators import api_view
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
@@ -140,7 +139,6 @@ def handover(request: Request, handover_id: UUID) -> Response:
 
 @extend_schema(operation_id="handovers_claim", request=ClaimSerializer, responses=HandoverSerializer, tags=["handovers"])
 @api_view(["POST"])
-@parser_classes([JSONParser, FormParser, MultiPartParser])
 @scoped(POST="handovers:write")
 def handover_claim(request: Request, handover_id: UUID) -> Response:
     """Acknowledge: take an open handover, so that nobody else is told. 409 where somebody has it; claiming again what one has is a 200."""
@@ -161,7 +159,6 @@ def handover_release(request: Request, handover_id: UUID) -> Response:
 
 @extend_schema(operation_id="handovers_resolve", request=ResolveSerializer, responses=HandoverSerializer, tags=["handovers"])
 @api_view(["POST"])
-@parser_classes([JSONParser, FormParser, MultiPartParser])
 @scoped(POST="handovers:write")
 def handover_resolve(request: Request, handover_id: UUID) -> Response:
     """End a handover with what came of it; one that nobody has is claimed with it. The same end twice is a 200, another is a 409."""

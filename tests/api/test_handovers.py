@@ -62,8 +62,8 @@ def test_a_pager_acknowledges_and_ends_what_it_was_told_of(world: World, handove
 
 def test_who_comes_second_is_told_who_was_first_and_once_more_is_no_error(world: World, handover: Handover) -> None:
     first, second, address = pager(world.billing), pager(world.billing), f"{URL}{handover.id}/claim/"
-    assert [first.post(address).status_code for _ in range(2)] == [200, 200]
-    refused = second.post(address)
+    assert [first.post(address, {}, format="json").status_code for _ in range(2)] == [200, 200]
+    refused = second.post(address, {}, format="json")
     assert (refused.status_code, refused["Content-Type"]) == (409, "application/problem+json")
     assert "Pager has claimed this already" in refused.json()["detail"]
     end = {"outcome": "solved"}
@@ -75,7 +75,7 @@ def test_who_comes_second_is_told_who_was_first_and_once_more_is_no_error(world:
 
 def test_a_claim_is_given_back(world: World, handover: Handover) -> None:
     client = pager(world.billing)
-    client.post(f"{URL}{handover.id}/claim/")
+    client.post(f"{URL}{handover.id}/claim/", {}, format="json")
     back = client.post(f"{URL}{handover.id}/release/")
     assert (back.status_code, back.json()["status"], back.json()["claimed_at"]) == (200, "open", None)
 
@@ -111,7 +111,7 @@ def test_a_key_needs_its_scope_and_finds_its_team_alone(world: World, handover: 
 def test_the_list_is_narrowed_and_paged(world: World, handover: Handover, api: Callable[[str], APIClient]) -> None:
     others = [handed_over(world.sales) for _ in range(2)]
     client = pager(None)
-    client.post(f"{URL}{handover.id}/claim/")
+    client.post(f"{URL}{handover.id}/claim/", {}, format="json")
 
     def ids(**query: Any) -> list[str]:
         return [row["id"] for row in client.get(URL, query).json()["results"]]
