@@ -67,6 +67,14 @@ def test_no_page_and_no_answer_shows_a_signature(world: World, client: Client) -
     assert URL in shown[0].content.decode().replace("<wbr>", "")
 
 
+def test_a_call_that_could_not_be_fetched_says_what_to_do_now(world: World, client: Client) -> None:
+    call = failed(announce(world, SIGNED).call)
+    client.force_login(world.owner)
+    html = client.get(reverse("call-detail", args=[call.id])).content.decode()
+    assert "too old" in html
+    assert "The same address with a newer signature may be handed in again" in html
+
+
 def test_the_same_address_is_the_same_call_whatever_its_signature(world: World) -> None:
     first = announce(world, SIGNED)
     again = announce(world, SIGNED.replace("c0ffee", "decaf"))
