@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+URL = httpx.URL
+"""For whoever must read an address as requests do."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -109,10 +111,10 @@ class Policy:
         """From `crm.internal:8443`, `10.2.0.0/16`, `http://10.0.0.7:8080`. Raises ValueError for an entry that is none of these."""
         return cls(tuple(_allowed(entry.strip()) for entry in entries if entry.strip()))
 
-    def check_url(self, url: str) -> httpx.URL:
+    def check_url(self, url: str) -> URL:
         """What can be said before a name is resolved. Raises EgressError."""
         try:
-            parsed = httpx.URL(url)
+            parsed = URL(url)
         except (httpx.InvalidURL, ValueError) as error:
             raise EgressError("The address is no URL that can be read.", "refused") from error
         if parsed.scheme not in ("https", "http") or not parsed.host:
@@ -164,7 +166,7 @@ def _allowed(entry: str) -> Allowed:
     whole = _network(rest)
     if whole is not None:
         return Allowed(whole, None, plain=scheme == "http")
-    parsed = httpx.URL(f"https://{rest}")
+    parsed = URL(f"https://{rest}")
     if not parsed.host or parsed.path != "/" or parsed.userinfo:
         raise ValueError(f"{entry!r} is neither a host, nor host:port, nor a network")
     return Allowed(_network(parsed.host) or parsed.host, parsed.port, plain=scheme == "http")
@@ -356,7 +358,7 @@ class Egress:
 
 def _joined(url: str, location: str) -> str:
     try:
-        return str(httpx.URL(url).join(location))
+        return str(URL(url).join(location))
     except (httpx.InvalidURL, ValueError) as error:
         raise EgressError("The server redirects to something that is no address.", "refused") from error
 

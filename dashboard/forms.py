@@ -192,8 +192,8 @@ class CallFilterForm(Described):
             unscored=given.get("flagged") == "unscored",
             disagreement=True if given.get("disagreement") else None,
             text=given.get("text") or "",
-            since=_midnight(given.get("since")),
-            until=_midnight(given.get("until"), days=1),
+            since=midnight(given.get("since")),
+            until=midnight(given.get("until"), days=1),
         )
 
 
@@ -219,7 +219,7 @@ def _id(row: Agent | Queue | Team | None) -> int | None:
     return None if row is None else row.pk
 
 
-def _midnight(day: dt.date | None, *, days: int = 0) -> dt.datetime | None:
+def midnight(day: dt.date | None, *, days: int = 0) -> dt.datetime | None:
     """The start of a day in UTC, some days on; None where that is past the calendar's end."""
     if day is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from dashboard.views import actions, board, call, calls, coaching, media, overview, pages, plans, review
+from dashboard.views import actions, board, call, calls, coaching, endpoints, media, overview, pages, plans, review
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -40,6 +40,21 @@ urlpatterns = [
     path("board/plans/<int:team_id>/drop/", plans.plan_drop, name="plan-drop"),
     path("coaching/", coaching.coaching_list, name="coaching-list"),
     path("coaching/<int:note_id>/read/", coaching.coaching_note_read, name="coaching-note-read"),
+    path("integrations/", endpoints.endpoint_list, name="endpoint-list"),
+    path("integrations/leaves/", endpoints.egress, name="egress"),
+    path("integrations/endpoints/new/", endpoints.endpoint_kinds, name="endpoint-kinds"),
+    path("integrations/endpoints/new/<slug:kind>/", endpoints.endpoint_new, name="endpoint-new"),
+    path("integrations/endpoints/<uuid:endpoint_id>/", endpoints.endpoint_detail, name="endpoint-detail"),
+    path("integrations/endpoints/<uuid:endpoint_id>/edit/", endpoints.endpoint_edit, name="endpoint-edit"),
+    path("integrations/endpoints/<uuid:endpoint_id>/secret/", endpoints.endpoint_secret, name="endpoint-secret"),
+    path("integrations/endpoints/<uuid:endpoint_id>/rotate/", endpoints.endpoint_rotate, name="endpoint-rotate"),
+    path("integrations/endpoints/<uuid:endpoint_id>/switch/", endpoints.endpoint_switch, name="endpoint-switch"),
+    path("integrations/endpoints/<uuid:endpoint_id>/delete/", endpoints.endpoint_delete, name="endpoint-delete"),
+    path("integrations/endpoints/<uuid:endpoint_id>/test/", endpoints.endpoint_test, name="endpoint-test"),
+    path("integrations/endpoints/<uuid:endpoint_id>/replay/", endpoints.endpoint_replay, name="endpoint-replay"),
+    path("integrations/endpoints/<uuid:endpoint_id>/replay/failed/", endpoints.endpoint_replay_failed, name="endpoint-replay-failed"),
+    path("integrations/deliveries/<uuid:delivery_id>/", endpoints.delivery_detail, name="delivery-detail"),
+    path("integrations/deliveries/<uuid:delivery_id>/replay/", endpoints.delivery_replay, name="delivery-replay"),
     path("help/", pages.help_page, name="help"),
     path("about/", pages.about, name="about"),
     path("login/", auth.LoginView.as_view(template_name="dashboard/login.html", redirect_authenticated_user=True), name="login"),

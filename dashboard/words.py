@@ -16,6 +16,14 @@ EFFORT_ANSWERS = {"confirm": "Too much effort", "reject": "Not too much effort",
 
 NOTICE = {"unknown": "not known", "given": "the caller was told", "not_given": "the caller was not told"}
 
+DELIVERY_STATUS = {
+    "waiting": "Waiting",
+    "sending": "Being sent",
+    "delivered": "Delivered",
+    "failed": "Given up",
+    "dropped": "Not sent",
+}
+
 TABLES = {
     **words.TABLES,
     "step": STEPS,
@@ -24,6 +32,7 @@ TABLES = {
     "answer": ANSWERS,
     "effort_answer": EFFORT_ANSWERS,
     "notice": NOTICE,
+    "delivery_status": DELIVERY_STATUS,
 }
 
 

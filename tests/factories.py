@@ -19,7 +19,7 @@ from callanalytics.events.models import Event
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
 from callanalytics.review.services import blind_verdict_record, verdict_record
-from callanalytics.routing.models import Handover, HandoverStatus
+from callanalytics.routing.models import Delivery, DeliveryStatus, Endpoint, EndpointKind, Handover, HandoverStatus
 from tests.analysis import made
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ class Case:
     note: CoachingNote
     sample: BlindSample
     handover: Handover
+    delivery: Delivery
 
 
 def case(world: World) -> Case:
@@ -180,7 +181,18 @@ def case(world: World) -> Case:
     handover = Handover.objects.create(
         flag=flag, call=call, team=call.team, segment_ended_at=now, opens_at=now, opened_at=now, status=HandoverStatus.OPEN
     )
-    return Case(call, flag, note, sample, handover)
+    return Case(call, flag, note, sample, handover, delivered(call))
+
+
+def delivered(call: Call) -> Delivery:
+    """What a webhook of the call's team was told of it."""
+    secret = {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "until": None}
+    endpoint = Endpoint.objects.create(name="CRM", kind=EndpointKind.WEBHOOK, address="https://crm.example/hook", secrets=[secret])
+    endpoint.teams.add(call.team)
+    event = Event.objects.filter(type="call.analyzed", subject=str(call.id)).get()
+    return Delivery.objects.create(
+        endpoint=endpoint, event=event, subject=event.subject, status=DeliveryStatus.DELIVERED, attempts=1, due_at=timezone.now()
+    )
 
 
 def judged_call(

@@ -49,6 +49,9 @@ READS     = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   
 LISTENS   = row( MOVED,    MOVED,    MISSING,  MOVED,     MOVED,     MISSING,   MISSING,  LOGIN)
 ACTS      = row( MOVED,    MOVED,    MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  LOGIN)
 JUDGES    = row( MOVED,    MOVED,    MISSING,  MOVED,     MISSING,   MISSING,   MISSING,  LOGIN)
+LEADS     = row( OK,       OK,       OK,       FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING,   LOGIN)
+THEIRS    = row( OK,       OK,       MISSING,  MISSING,   MISSING,   MISSING,   MISSING,   LOGIN)
+CHANGES   = row( MOVED,    MOVED,    MISSING,  MISSING,   MISSING,   MISSING,   MISSING,   LOGIN)
 API_READS = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   MISSING,  SIGN_IN)
 API_ACTS  = row( OK,       OK,       MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  SIGN_IN)
 PRECONDITION = dict.fromkeys(WHO, 412)
@@ -92,6 +95,23 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("POST", "plan-drop"):          (row(MOVED, MOVED, MISSING, MISSING, MISSING, MISSING, MISSING, LOGIN), {}),
     ("GET", "coaching-list"):       (ANY_ROLE, {}),
     ("POST", "coaching-note-read"): (row(MISSING, MISSING, MISSING, MISSING, MOVED, MISSING, MISSING, LOGIN), {}),
+    ("GET", "endpoint-list"):       (LEADS, {}),
+    ("GET", "egress"):              (LEADS, {}),
+    ("GET", "endpoint-kinds"):      (LEADS, {}),
+    ("GET", "endpoint-new"):        (LEADS, {}),
+    ("POST", "endpoint-new"):       (LEADS | dict.fromkeys(("owner", "supervisor", "other_supervisor"), FAULTY), {"name": "CRM"}),
+    ("GET", "endpoint-detail"):     (THEIRS, {}),
+    ("GET", "endpoint-edit"):       (THEIRS, {}),
+    ("POST", "endpoint-edit"):      (THEIRS | dict.fromkeys(("owner", "supervisor"), FAULTY), {"name": "CRM"}),
+    ("GET", "endpoint-secret"):     (CHANGES, {}),
+    ("POST", "endpoint-rotate"):    (CHANGES, {"keep_hours": "24"}),
+    ("POST", "endpoint-switch"):    (CHANGES, {"enabled": "0"}),
+    ("POST", "endpoint-delete"):    (CHANGES, {}),
+    ("POST", "endpoint-test"):      (CHANGES, {}),
+    ("POST", "endpoint-replay"):    (THEIRS | dict.fromkeys(("owner", "supervisor"), FAULTY), {}),
+    ("POST", "endpoint-replay-failed"): (CHANGES, {}),
+    ("GET", "delivery-detail"):     (THEIRS, {}),
+    ("POST", "delivery-replay"):    (CHANGES, {}),
     ("GET", "help"):                (ANY_ROLE, {}),
     ("GET", "about"):               (ANY_ROLE, {}),
     ("GET", "login"):               (row(MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, MOVED, OK), {}),
@@ -148,6 +168,9 @@ def address(name: str, case: Case) -> str:
         {"upload_id": case.call.id},
         {"sample_id": case.sample.id},
         {"handover_id": case.handover.id},
+        {"endpoint_id": case.delivery.endpoint_id},
+        {"delivery_id": case.delivery.id},
+        {"kind": "webhook"},
         {"team_id": case.call.team_id},
         {"provider": "nobody"},
         {"path": "x"},

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import PurePosixPath
 
-import httpx
 from django.conf import settings
 
 from callanalytics.calls import s3
-from callanalytics.egress import EgressError, Policy
+from callanalytics.egress import URL, EgressError, Policy
 from callanalytics.errors import ApplicationError
 
 LONGEST = 4000
@@ -50,7 +49,7 @@ def shown(url: str) -> str:
     """Scheme, host and path: a query may hold a signature."""
     if url.startswith(s3.SCHEME):
         return url[:SHOWN]
-    parsed = httpx.URL(url)
+    parsed = URL(url)
     return str(parsed.copy_with(query=None, fragment=None))[:SHOWN]
 
 
@@ -58,7 +57,7 @@ def digest(url: str) -> str:
     """The same for one address with two signatures; whatever else a query holds tells one recording from another."""
     if url.startswith(s3.SCHEME):
         return hashlib.sha256(url.encode()).hexdigest()
-    parsed = httpx.URL(url)
+    parsed = URL(url)
     given = {name.lower() for name in parsed.params}
     dropped = {name for mark, names in zip(MARKS, SIGNED, strict=True) if mark in given for name in names}
     kept = [(name, value) for name, value in parsed.params.multi_items() if name.lower() not in dropped]
@@ -68,5 +67,5 @@ def digest(url: str) -> str:
 
 def file_name(url: str) -> str:
     """What people read in a list where the caller gave no name."""
-    path = url if url.startswith(s3.SCHEME) else httpx.URL(url).path
+    path = url if url.startswith(s3.SCHEME) else URL(url).path
     return PurePosixPath(path).name[:255] or "recording"

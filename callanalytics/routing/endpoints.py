@@ -149,6 +149,11 @@ def endpoint_rotate_secret(*, user: User, endpoint_id: UUID, keep_hours: int = K
     return Shown(endpoint, secret)
 
 
+def old_secret_until(endpoint: Endpoint) -> datetime | None:
+    """Until when a secret that was replaced signs along; None where there is none."""
+    return max(filter(None, map(_until, endpoint.secrets)), default=None)
+
+
 def endpoint_test(*, user: User, endpoint_id: UUID) -> Delivery:
     """Put an event of its own before everything that waits for the endpoint; the relay sends it as any other, once.
 

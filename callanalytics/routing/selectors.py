@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.events.types import TEST
 from callanalytics.people.selectors import access_for
-from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, DisabledReason, Endpoint
+from callanalytics.routing.models import Delivery, DeliveryStatus, DisabledReason, Endpoint
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -111,10 +111,15 @@ def delivery_get(*, user: User | AnonymousUser, delivery_id: UUID) -> Delivery:
     return found
 
 
+def is_resting(endpoint: Endpoint) -> bool:
+    """It failed several times in a row, and nothing is sent to it for a while."""
+    return endpoint.resting_until is not None and endpoint.resting_until > timezone.now()
+
+
 def is_late(delivery: Delivery) -> bool:
     """Due for a while, to an endpoint that could be sent to, and yet not sent: probably no relay runs."""
     now, endpoint = timezone.now(), delivery.endpoint
-    may_go = endpoint.enabled and (endpoint.resting_until is None or endpoint.resting_until < now)
+    may_go = endpoint.enabled and not is_resting(endpoint)
     return delivery.status == DeliveryStatus.WAITING and may_go and max(delivery.due_at, delivery.created_at) < now - LATE
 
 
@@ -136,20 +141,3 @@ def _narrowed(deliveries: QuerySet[Delivery], filters: DeliveryFilters) -> Query
         "id__lt": filters.before,
     }
     return deliveries.filter(**{name: value for name, value in given.items() if value is not None})
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """Requests to one endpoint within a day."""
-
-    last_at: datetime
-    requests: int
-    failed: int
-
-
-def traffic(*, user: User | AnonymousUser) -> dict[UUID, Traffic]:
-    """By endpoint; nothing of those that no request went to."""
-    recent = Attempt.objects.filter(at__gte=timezone.now() - timedelta(days=1), delivery__endpoint__in=endpoint_list(user=user).order_by())
-    failed = Count("id", filter=~Q(error=""))
-    rows = recent.order_by().values("delivery__endpoint_id").annotate(last=Max("at"), requests=Count("id"), failed=failed)
-    return {row["delivery__endpoint_id"]: Traffic(row["last"], row["requests"], row["failed"]) for row in rows}

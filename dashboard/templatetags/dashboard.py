@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from django.utils.safestring import mark_safe
 
 from callanalytics.review.selectors import coaching_unread_count
 from callanalytics.routing.board import open_count
+from callanalytics.routing.selectors import endpoints_given_up
 from dashboard import words
 from dashboard.doors import rights
 from dashboard.presenting import CLIP_MARGIN_S
@@ -22,7 +24,13 @@ if TYPE_CHECKING:
     from django.template import Context
     from django.utils.safestring import SafeString
 
+    from callanalytics.routing.models import Endpoint
+
 register = template.Library()
+TABS = (("Endpoints", "endpoint-list"), ("What leaves", "egress"))
+"""Of the integrations."""
+INTEGRATIONS = ("egress", "endpoint-kinds", "endpoint-new", "endpoint-detail", "endpoint-edit", "endpoint-secret", "delivery-detail")
+"""Pages below that entry of the navigation."""
 register.filter("timecode", words.timecode)
 register.filter("duration", words.spoken_duration)
 register.filter("plain", words.plain)
@@ -89,10 +97,35 @@ def navigation(context: Context) -> list[Entry]:
         (access.is_supervisor, "Upload", "upload", "call-upload", 0),
         (access.is_reader, "Random stretch", "dice", "blind-sample", 0),
         (access.is_supervisor or bool(access.agent_id), "Coaching", "note", "coaching-list", unread),
+        (access.is_supervisor, "Integrations", "plug", "endpoint-list", 0),
         (not access.is_outsider, "Help", "help", "help", 0),
         (not access.is_outsider, "About", "info", "about", 0),
     ]
     return [_entry(request, label, symbol, name, count) for allowed, label, symbol, name, count in shown if allowed]
+
+
+@register.simple_tag(takes_context=True)
+def integration_tabs(context: Context) -> list[Entry]:
+    here = context["request"].resolver_match.url_name
+    return [Entry(label, "", reverse(name), current=here == name) for label, name in TABS]
+
+
+@register.simple_tag(takes_context=True)
+def endpoints_off(context: Context) -> list[Endpoint]:
+    """The user's endpoints that were switched off because they failed."""
+    request = context.get("request")
+    if request is None or not request.user.is_authenticated or not rights(request).is_supervisor:
+        return []
+    return list(endpoints_given_up(user=request.user))
+
+
+@register.filter
+def readable(body: str) -> str:
+    """JSON with its lines; anything else as it is."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body
 
 
 @register.simple_tag(takes_context=True)
@@ -112,6 +145,7 @@ def _entry(request: Any, label: str, symbol: str, name: str, count: int) -> Entr
     match = request.resolver_match
     pages = {"call-detail": "call-list", "blind-sample-judge": "blind-sample"}
     pages |= dict.fromkeys(("plan-list", "plan-default", "plan-edit"), "board")
+    pages |= dict.fromkeys(INTEGRATIONS, "endpoint-list")
     here = match and pages.get(match.url_name, match.url_name)
     return Entry(label, symbol, reverse(name), current=here == name, count=count)
 

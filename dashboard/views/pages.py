@@ -16,6 +16,8 @@ from callanalytics import weights
 from callanalytics.calls.models import AnalysisRun
 from callanalytics.calls.selectors import call_list
 from callanalytics.review.selectors import calibration_active
+from callanalytics.routing.addresses import mail_server
+from callanalytics.routing.models import Endpoint
 from dashboard.doors import guarded, signed_in
 from dashboard.glossary import SECTIONS
 
@@ -93,11 +95,15 @@ def _egress() -> list[tuple[str, str]]:
     database = settings.DATABASES["default"]
     broker = urlsplit(settings.CELERY_BROKER_URL)
     cache = settings.CACHES["default"].get("LOCATION", "")
+    endpoints = Endpoint.objects.filter(enabled=True).count()
     return [
         ("Database", f"{database['HOST']}" if database.get("HOST") else "a file on this machine"),
         ("Broker", "a folder on this machine" if broker.scheme in ("filesystem", "memory") else f"{broker.hostname or broker.scheme}"),
         ("Cache", urlsplit(cache).hostname or "within the process" if cache else "within the process"),
         ("Model weights", "read from this machine; the models run here"),
         ("Your browser", "this server only: no CDN, no fonts, no telemetry"),
+        ("Other systems", f"{endpoints} endpoint{'s' * (endpoints != 1)} that events are sent to" if endpoints else "none"),
+        ("Recordings", "uploaded here, or fetched from the address that a call is handed in by"),
+        ("Mail server", mail_server() or "none"),
         ("Anyone else", "nobody"),
     ]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from callanalytics import egress
+from callanalytics.calls.models import Call
 from callanalytics.egress import Egress, Policy
 from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.events.models import Event
@@ -25,6 +26,8 @@ from callanalytics.routing.endpoints import EndpointDetails
 from callanalytics.routing.links import link
 from callanalytics.routing.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EndpointKind
 from callanalytics.routing.outbox import events_relay
+from callanalytics.routing.traffic import what_leaves
+from tests import factories
 from tests.factories import ROLES
 from tests.receiver import receiving
 
@@ -383,8 +386,35 @@ def test_the_log_is_narrowed_and_tells_what_went_where(world: World, receiver: R
     assert listed(before=Delivery.objects.get(event=second).id) == {first.id}
     (found,) = selectors.endpoint_healths(user=world.owner)
     assert (found.waiting, found.failed, found.last_delivered_at) == (2, 0, None)
-    assert selectors.traffic(user=world.owner)[own.id].failed == 2
-    assert selectors.traffic(user=world.supervisor) == {}
+
+
+def test_what_leaves_is_listed_by_host_with_what_went_there(world: World, receiver: Receiver, settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "mail.example", 587
+    settings.S3 = dataclasses.replace(settings.S3, access_key_id="key", region="eu-central-1")
+    settings.TWILIO = dataclasses.replace(settings.TWILIO, account_sid="AC1")
+    first, second = created(world.owner, receiver), created(world.owner, receiver, team_ids=frozenset({world.sales.id}))
+    created(world.owner, receiver, kind="email", address="a@example.org")
+    created(world.owner, receiver, kind="pagerduty", address=ROUTING_KEY)
+    off = created(world.owner, receiver, address=f"{receiver.url}/long")
+    endpoints.endpoint_switch(user=world.owner, endpoint_id=off.id, enabled=False)
+    for source in ("https://store.example/a.wav", "https://store.example/b.wav", "s3://bucket/c.wav"):
+        Call.objects.filter(id=factories.queued_call(world.billing).id).update(source=source, source_digest=source)
+    happened("f1")
+    events_relay()
+    settled(Tried(False, 1, 500, error="It answered 500."))
+    found = what_leaves(user=world.owner)
+    here = next(each for each in found.hosts if each.host == receiver.url.removeprefix("http://"))
+    assert {each.id for each in here.endpoints} == {first.id, second.id}
+    assert here.requests == here.failed == first.deliveries.count() > 0
+    assert here.last_at is not None
+    assert {each.host for each in found.hosts} == {here.host, "mail.example:587", "events.pagerduty.com"}
+    assert (found.others, found.mail_server, found.allowed) == (0, "mail.example:587", (receiver.url,))
+    assert found.recording_stores == ("*.s3.eu-central-1.amazonaws.com", "*.twilio.com")
+    assert [(each.host, each.calls) for each in found.fetched] == [("bucket", 1), ("store.example", 2)]
+    beside = what_leaves(user=world.other_supervisor)
+    assert [(each.endpoints[0].id, each.requests) for each in beside.hosts] == [(second.id, 0)]
+    assert (beside.others, beside.fetched) == (3, ())
 
 
 def test_what_of_an_address_is_a_secret_is_not_shown(world: World) -> None:

@@ -22,11 +22,18 @@
     if (dialog) dialog.showModal();
   }
 
+  /* Selected as well, because the clipboard is closed to pages without TLS. */
+  function copy(button) {
+    document.getElementById(button.dataset.copies).select();
+    navigator.clipboard?.writeText(document.getElementById(button.dataset.copies).value).then(() => (button.lastChild.textContent = "Copied"));
+  }
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.matches("[data-theme-switch]")) switchTheme();
     if (button.dataset.opens) openDialog(button);
+    if (button.dataset.copies) copy(button);
     if (button.matches("[data-closes]")) button.closest("dialog").close();
   });
 
