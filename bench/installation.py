@@ -35,7 +35,7 @@ class Installation:
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Installation:
-        self.home.mkdir()
+        self.home.mkdir(exist_ok=True)
         self.manage("migrate", "--verbosity", "0")
         return self
 
