@@ -2,7 +2,7 @@
 
 python -m bench.chaos [--calls 200] [--fault NAME ...] [--quick]
 
-It starts a PostgreSQL and a Redis of its own on free ports, as an ordinary user, and everything of the platform on them; it touches no other.
+It starts a PostgreSQL and a Redis of its own on free ports, as an ordinary user, and the whole platform on them; it touches no others.
 """
 
 from __future__ import annotations

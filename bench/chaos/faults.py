@@ -69,7 +69,8 @@ def worker_killed(site: Site, count: int) -> list[Struck]:
         time.sleep(1.0)
         before = site.running("transcribe")
         time.sleep(1.5)
-        if held := before & site.running("transcribe"):
+        held = before & site.running("transcribe")
+        if held and site.analysing(name):
             break
         os.killpg(site.processes[name].pid, signal.SIGCONT)
     else:
@@ -83,17 +84,14 @@ def worker_killed(site: Site, count: int) -> list[Struck]:
 def child_killed(site: Site, count: int) -> list[Struck]:
     """SIGKILL of one process of a pool at work, as the kernel sends it when memory runs out."""
     numbers = site.hand_in(count)
-    site.until(lambda: bool(site.running()), 60, "no call is analysed")
-    os.kill(site.busy_child(), signal.SIGKILL)
+    os.kill(site.stopped_child(), signal.SIGKILL)
     return [Struck(numbers, time.time())]
 
 
 def frozen(site: Site, count: int) -> list[Struck]:
     """A process that stands still for longer than its lease, and then goes on where it was."""
     numbers = site.hand_in(count)
-    site.until(lambda: bool(site.running()), 60, "no call is analysed")
-    pid = site.busy_child()
-    os.kill(pid, signal.SIGSTOP)
+    pid = site.stopped_child()
     site.later.append((time.monotonic() + FROZEN_S, lambda: os.kill(pid, signal.SIGCONT)))
     return [Struck(numbers, time.time())]
 
@@ -101,9 +99,7 @@ def frozen(site: Site, count: int) -> list[Struck]:
 def long_task(site: Site, count: int) -> list[Struck]:
     """A task that takes longer than the broker's visibility timeout, so that its message is handed out again meanwhile."""
     numbers = site.hand_in(count)
-    site.until(lambda: bool(site.running()), 60, "no call is analysed")
-    pid = site.busy_child()
-    os.kill(pid, signal.SIGSTOP)
+    pid = site.stopped_child()
     site.settle(numbers, VISIBILITY_S + 15)
     os.kill(pid, signal.SIGCONT)
     return [Struck(numbers, time.time())]

@@ -1,4 +1,4 @@
-"""A disk of its own that can be filled, and names of its own, in a mount namespace that ends with the benchmark: the machine keeps its own."""
+"""A disk that can be filled and names that can change, in a mount namespace that ends with the benchmark: the machine keeps its own."""
 
 from __future__ import annotations
 

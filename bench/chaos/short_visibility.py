@@ -1,4 +1,4 @@
-"""The platform's Celery application with a broker that hands a message out again after half a minute: a task that takes longer comes twice."""
+"""The platform's Celery application, with a broker that hands a message out again after half a minute: longer tasks come twice."""
 
 from __future__ import annotations
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -21,7 +24,6 @@ from callanalytics.routing.models import Endpoint
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from bench.chaos.recordings import Cut
     from bench.chaos.verdict import Verdict
@@ -37,6 +39,8 @@ ACCEPTED = (200, 202)
 SOFT_S = 45.0
 """How long a fault's calls are waited for before the next fault; the rest is waited for at the end."""
 POLL_S = 0.2
+PATIENCE_S = 60.0
+NAMELESS = re.compile(r".*/#\d+ \(deleted\)")
 SECRET = "whsec_" + base64.b64encode(os.urandom(24)).decode()
 
 
@@ -83,16 +87,21 @@ class Site:
         with open(f"/proc/{pid}/task/{pid}/children") as listed:  # noqa: PTH123
             return [int(child) for child in listed.read().split()]
 
-    def busy_child(self) -> int:
-        """The process of a pool that used most of the processor just now. Raises NotReachedError where none works."""
-        candidates = [pid for name in WORKERS if name in self.processes for pid in self.children(name)]
-        before = {pid: _ticks(pid) for pid in candidates}
-        time.sleep(0.15)
-        used = {pid: _ticks(pid) - before[pid] for pid in candidates}
-        busiest = max(used, key=used.__getitem__)
-        if used[busiest] < 5:
-            raise NotReachedError("no process of a pool works")
-        return busiest
+    def stopped_child(self) -> int:
+        """A process of a pool that has a call, halted in the middle of it. Raises NotReachedError where none has."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            for pid in [pid for name in WORKERS for pid in self.analysing(name)]:
+                os.kill(pid, signal.SIGSTOP)
+                if _has_decoded(pid):
+                    return pid
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+        raise NotReachedError("no process of a pool has a call")
+
+    def analysing(self, name: str) -> list[int]:
+        """The processes of a worker's pool that have a call."""
+        return [pid for pid in self.children(name) if _has_decoded(pid)]
 
     def endpoint(self, name: str, address: str) -> Endpoint:
         return Endpoint.objects.create(name=name, kind="webhook", address=address, secrets=[{"secret": SECRET, "until": None}])
@@ -195,10 +204,11 @@ def asked(ask: Callable[[], Answer], patience_s: float = 60.0) -> Answer:
             time.sleep(0.5)
 
 
-def _ticks(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-            fields = stat.read().rpartition(")")[2].split()
-    except FileNotFoundError:
-        return 0
-    return int(fields[11]) + int(fields[12])
+def _has_decoded(pid: int) -> bool:
+    """Whether a process has decoded audio, which lies in a file without a name, from its decoding to its storing."""
+    opened = []
+    with suppress(FileNotFoundError):
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                opened.append(str(each.readlink()))
+    return any(NAMELESS.fullmatch(link) for link in opened)

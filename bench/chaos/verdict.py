@@ -13,7 +13,7 @@ from callanalytics.events.models import Event
 from callanalytics.events.types import PUBLIC
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bench.receiver import Got
 
@@ -75,7 +75,7 @@ def judged(numbers: Mapping[str, int], got: Sequence[Got], flags: Mapping[Cut, i
         calls=len(numbers),
         lost=len(set(numbers) - found) + len(set(rows) - told - set(stuck)),
         failed=sum(call.status == CallStatus.FAILED for call in rows.values()),
-        twice=len(rows) - len(found) + len(_twice(rows, own)),
+        twice=len(rows) - len(found) + len(_twice(rows.values(), own)),
         repeated=sum(each.id in ids for each in got) - len(ids),
         alarms=sum(_alarms({call_id: numbers[call.external_id] for call_id, call in rows.items()}, own, flags)),
         stuck=len(stuck),
@@ -83,7 +83,7 @@ def judged(numbers: Mapping[str, int], got: Sequence[Got], flags: Mapping[Cut, i
     )
 
 
-def _twice(calls: Collection[str], own: Sequence[Message]) -> set[str]:
+def _twice(calls: Iterable[Call], own: Sequence[Message]) -> set[str]:
     """Calls with more than one analysis, with an utterance under the same number twice, or told of twice."""
     runs = Counter(AnalysisRun.objects.filter(call__in=calls).values_list("call", flat=True))
     said = Counter(Utterance.objects.filter(call__in=calls).values_list("call", "number"))
