@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from callanalytics.events.services import event_record
 from callanalytics.events.types import TEST
+from callanalytics.routing.clock import database_now
 from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, DisabledReason, Endpoint, EndpointKind
 from callanalytics.routing.outbox import taken
 
@@ -139,7 +140,7 @@ def _next(delivery: Delivery, tried: Tried) -> dict[str, Any]:
     if delivery.attempts >= (1 if delivery.event.type == TEST else len(SCHEDULE_S)):
         return {**free, "status": DeliveryStatus.FAILED}
     wait_s = max(SCHEDULE_S[delivery.attempts] * random.uniform(1.0, 1.0 + JITTER), min(tried.retry_after_s, LONGEST_WAIT_S))
-    return {**free, "status": DeliveryStatus.WAITING, "due_at": delivery.endpoint.due(timezone.now() + timedelta(seconds=wait_s))}
+    return {**free, "status": DeliveryStatus.WAITING, "due_at": delivery.endpoint.due(database_now() + timedelta(seconds=wait_s))}
 
 
 def _endpoint_note(endpoint_id: UUID, tried: Tried) -> None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from callanalytics.events.models import Event
 from callanalytics.events.types import PUBLIC
 from callanalytics.routing import pagerduty
+from callanalytics.routing.clock import database_now
 from callanalytics.routing.models import Delivery, Endpoint, EndpointKind
 from callanalytics.routing.opening import SEVERITIES, flags_follow
 
@@ -29,7 +29,7 @@ def events_relay(limit: int = 500) -> int:
         if not events:
             return 0
         endpoints = list(Endpoint.objects.filter(enabled=True).prefetch_related("teams"))
-        now = timezone.now()
+        now = database_now()
         made = [
             Delivery(endpoint=endpoint, event=event, subject=event.subject, due_at=endpoint.due(now))
             for event in events

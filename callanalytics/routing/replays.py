@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.utils import timezone
 
 from callanalytics.errors import ApplicationError
 from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
+from callanalytics.routing.clock import database_now
 from callanalytics.routing.deliveries import deliveries_replay
 from callanalytics.routing.models import Delivery, DeliveryStatus, Endpoint
 from callanalytics.routing.outbox import types_for, wants
@@ -70,7 +70,7 @@ def _missed(endpoint: Endpoint, since: datetime, until: datetime) -> list[Delive
     events = events.exclude(deliveries__endpoint=endpoint).exclude(payload={}).order_by("created_at", "id")
     if endpoint.teams.all():
         events = events.filter(team__in=endpoint.teams.all())
-    now, found = timezone.now(), []
+    now, found = database_now(), []
     for event in events.iterator(1000):
         if not wants(endpoint, event):
             continue

@@ -95,6 +95,33 @@ side_by_side(lambda: call_claim(call.id, uuid4()) is not None)
     assert Counter(lines(home, database, script)) == {"True": 1, "False": 7}
 
 
+def test_a_delivery_is_due_at_once_by_the_clock_of_the_database(home: Path, database: str) -> None:
+    """The relay's machine is ten minutes ahead."""
+    script = """
+from datetime import timedelta
+from unittest import mock
+from django.db import transaction
+from django.utils import timezone
+from callanalytics.events.services import event_record
+from callanalytics.routing.deliveries import Tried, deliveries_claim, deliveries_settle, endpoints_ready
+from callanalytics.routing.models import Endpoint
+from callanalytics.routing.outbox import events_relay
+own = Endpoint.objects.create(name="CRM", kind="webhook", address="https://crm.example/")
+with transaction.atomic():
+    event_record(type="call.received", subject="c1", team=None, payload={"call": "c1"})
+ahead = timezone.now() + timedelta(minutes=10)
+with mock.patch("django.utils.timezone.now", lambda: ahead):
+    events_relay()
+    print(endpoints_ready() == [own])
+    (claimed,) = deliveries_claim(own, 1)
+    deliveries_settle([claimed], Tried(False, 1, 500))
+own.deliveries.get().refresh_from_db()
+print(own.deliveries.get().due_at < timezone.now() + timedelta(seconds=10))
+own.delete()
+"""
+    assert lines(home, database, script) == ["True", "True"]
+
+
 def test_eight_uploads_of_one_file_are_one_call(home: Path, database: str) -> None:
     script = """
 side_by_side(lambda: call_ingest(io.BytesIO(b"same bytes"), NewCall(file_name="a.wav", team=team), user=None).created)
