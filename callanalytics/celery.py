@@ -21,6 +21,9 @@ LONGEST_TASK_S = 12 * 3600
 SWEEPS = {"worker.calls_sweep": 15.0, "worker.files_sweep": 3600.0, "worker.deliveries_sweep": 6 * 3600.0}
 """Tasks that run by the clock, and every how many seconds."""
 
+EXPIRES_S = 6 * 3600.0
+"""A sweep that waited this long is not worth running. No sooner: it is the worker's clock that says so, and it may be off by minutes."""
+
 
 def _transport_options(url: str, folder: str) -> dict[str, Any]:
     """What the broker behind the URL needs; `folder` is where the one without a server keeps its messages."""
@@ -44,6 +47,8 @@ def _application() -> Celery:
     application.conf.update(
         broker_transport_options=_transport_options(settings.CELERY_BROKER_URL, str(settings.BROKER_FOLDER)),
         broker_connection_retry_on_startup=True,
+        # For ever: a worker that gave up would do nothing when the broker is back.
+        broker_connection_max_retries=None,
         broker_connection_timeout=2,
         task_queues=[Queue(name) for name in QUEUES],
         task_create_missing_queues=False,
@@ -58,8 +63,7 @@ def _application() -> Celery:
         # Engines are built when a process starts; Celery would take one that is silent for 4 s for dead.
         worker_proc_alive_timeout=180,
         beat_schedule_filename=str(settings.CALLANALYTICS_HOME / "beat-schedule"),
-        # A sweep that waited through the next one is not worth running.
-        beat_schedule={task: {"task": task, "schedule": every, "options": {"expires": every}} for task, every in SWEEPS.items()},
+        beat_schedule={task: {"task": task, "schedule": every, "options": {"expires": EXPIRES_S}} for task, every in SWEEPS.items()},
     )
     application.autodiscover_tasks(["worker"])
     return application

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from callanalytics import celery as celery_module
 from callanalytics.calls import lease, queueing
 from callanalytics.calls.models import Call
+from callanalytics.celery import app
 from tests.factories import agents_call
 
 if TYPE_CHECKING:
@@ -99,3 +100,11 @@ def test_the_sweeper_announces_what_nobody_heard_of(world: World, sent: list[tup
     Call.objects.filter(id=call.id).update(created_at="2020-01-01T00:00:00Z")
     lease.call_requeue_expired()
     assert [UUID(message[1]) for message in sent] == [call.id]
+
+
+def test_clocks_that_are_off_and_a_broker_that_is_away_for_long_stop_no_sweep() -> None:
+    """A message expires by the clock of whoever takes it."""
+    expire = [entry["options"]["expires"] for entry in app.conf.beat_schedule.values()]
+    assert expire
+    assert all(after >= 3600 for after in expire)
+    assert app.conf.broker_connection_max_retries is None, "tried again for ever"
