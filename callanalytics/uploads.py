@@ -32,7 +32,9 @@ class UploadLimitMiddleware:
         size = int(stated) if stated.isdecimal() else 0
         if size > settings.MAX_UPLOAD_BYTES:
             return _too_large(request, size)
-        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE and COPIES * size > _free():
+        # Files of any size land on the disk; a form without one needs none.
+        lands = request.content_type == "multipart/form-data" or size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if lands and COPIES * size > _free():
             return _no_space(request, size)
         return self.get_response(request)
 

@@ -12,6 +12,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from callanalytics.calls.files import FULL_DISK
 from callanalytics.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ MEDIA_TYPE = "application/problem+json"
 KIND = "urn:callanalytics:problem:"
 """Of the member `type`: stable, for programs to go by."""
 SEVERAL = "Some fields are not as they must be; see errors."
+NO_SPACE = "The disk for recordings is full. Nothing was kept: tell who runs this platform, and send it again."
 OUR_FAULT = "Something went wrong on our side, and was written to the log. Nothing is known to be lost; try again in a moment."
 
 Fields = dict[str, list[str]]
@@ -60,6 +62,8 @@ def answered(error: Exception, context: dict[str, Any]) -> Response | None:
         fields = {error.field: [error.message]} if error.field else None
         status_code = STATUS.get(error.code, 400)
         return _response(problem(status_code, error.code, error.message, fields, subject=error.subject))
+    if isinstance(error, OSError) and error.errno in FULL_DISK:
+        return _response(problem(507, "no_space", NO_SPACE))
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return _response(problem(413, "too_large", str(error)))
     if isinstance(error, SuspiciousOperation):

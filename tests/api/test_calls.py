@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from base64 import b64encode
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from rest_framework.test import APIClient
 
 from callanalytics.calls.models import Call
@@ -43,6 +45,18 @@ def error(response: Any) -> dict[str, Any]:
     assert found["detail"]
     code = found["type"].removeprefix("urn:callanalytics:problem:")
     return found | {"code": code, "fields": {each["field"]: each["detail"] for each in found.get("errors", [])}}
+
+
+def test_a_disk_that_fills_while_an_upload_comes_in_is_said(
+    api: Callable[[str], APIClient], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
+    found = error(post(api("supervisor")))
+    assert (found["status"], found["code"]) == (507, "no_space")
+    assert not Call.objects.exists()
 
 
 def test_a_recording_becomes_a_queued_call(api: Callable[[str], APIClient], world: World) -> None:

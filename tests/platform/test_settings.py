@@ -204,6 +204,17 @@ def test_an_upload_that_the_disk_cannot_hold_twice_is_refused_before_it_is_read(
     assert client.get("/login/").status_code == 200
 
 
+def test_the_smallest_upload_is_refused_on_a_full_disk_and_a_form_without_files_is_not(
+    client: Client, monkeypatch: pytest.MonkeyPatch, db: None
+) -> None:
+    monkeypatch.setattr(uploads, "_free", lambda: 0)
+    body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF\r\n--x--\r\n'
+    answer = client.generic("POST", "/api/v1/calls/", body, content_type="multipart/form-data; boundary=x")
+    assert (answer.status_code, answer.json()["type"]) == (507, "urn:callanalytics:problem:no_space")
+    signed_in = client.generic("POST", "/login/", b"username=a", content_type="application/x-www-form-urlencoded")
+    assert signed_in.status_code == 200
+
+
 @pytest.mark.django_db
 def test_pages_need_a_login_and_forbid_foreign_and_inline_scripts(client: Client) -> None:
     assert client.get("/").headers["Location"].startswith(reverse("login"))
