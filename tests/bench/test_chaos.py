@@ -7,7 +7,6 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +28,8 @@ from tests import factories
 from tests.worker.installation import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.chaos.recordings import Cut
     from bench.chaos.verdict import Verdict
     from tests.factories import World
