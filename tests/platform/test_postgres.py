@@ -106,16 +106,15 @@ from callanalytics.events.services import event_record
 from callanalytics.routing.deliveries import Tried, deliveries_claim, deliveries_settle, endpoints_ready
 from callanalytics.routing.models import Endpoint
 from callanalytics.routing.outbox import events_relay
-own = Endpoint.objects.create(name="CRM", kind="webhook", address="https://crm.example/")
+own = Endpoint.objects.create(name="CRM", kind="webhook", address="https://crm.example/", types=["call.failed"])
 with transaction.atomic():
-    event_record(type="call.received", subject="c1", team=None, payload={"call": "c1"})
+    event_record(type="call.failed", subject="c1", team=None, payload={"call": "c1"})
 ahead = timezone.now() + timedelta(minutes=10)
 with mock.patch("django.utils.timezone.now", lambda: ahead):
     events_relay()
     print(endpoints_ready() == [own])
     (claimed,) = deliveries_claim(own, 1)
     deliveries_settle([claimed], Tried(False, 1, 500))
-own.deliveries.get().refresh_from_db()
 print(own.deliveries.get().due_at < timezone.now() + timedelta(seconds=10))
 own.delete()
 """
