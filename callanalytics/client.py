@@ -131,6 +131,27 @@ class Utterance:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A flag given to a human."""
+
+    id: str
+    flag: str
+    call: str
+    page: str
+    team: str
+    rule: str
+    severity: str
+    status: str
+    claim_by: str | None
+    """When the next in the chain is told, unless somebody claims it."""
+    claimed_by: str
+    external_reference: str
+    claimed_after_s: float | None
+    """From the end of the stretch to the claim."""
+    outcome: str
+
+
 class Client:
     """One connection to an installation, for as many requests as are wanted. Raises ApiError wherever something is refused."""
 
@@ -198,6 +219,25 @@ class Client:
     def erase(self, call_id: str) -> str:
         """Delete a call and everything about it; the receipt's id."""
         return str(self._asked("DELETE", f"calls/{call_id}/").json()["receipt"])
+
+    def handovers(self, *, status: str = "open") -> Iterator[Handover]:
+        """Newest first, page after page as they are read."""
+        yield from (_record(Handover, row) for row in self._pages("handovers/", {"status": status}))
+
+    def claim(self, handover_id: str, *, external_reference: str = "") -> Handover:
+        """Take a handover, so that nobody else is told; `external_reference` says who has it in your system."""
+        return self._handed(handover_id, "claim", {"external_reference": external_reference})
+
+    def release(self, handover_id: str) -> Handover:
+        """Give a claimed handover back."""
+        return self._handed(handover_id, "release", {})
+
+    def resolve(self, handover_id: str, outcome: str, *, note: str = "") -> Handover:
+        """Say what came of it, as in `called_back`."""
+        return self._handed(handover_id, "resolve", {"outcome": outcome, "note": note})
+
+    def _handed(self, handover_id: str, act: str, body: Mapping[str, str]) -> Handover:
+        return _record(Handover, self._asked("POST", f"handovers/{handover_id}/{act}/", json=body).json())
 
     def _pages(self, address: str, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         following: str | None = str(self._http.base_url.join(address).copy_merge_params(_plain(filters)))

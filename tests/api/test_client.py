@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 
 SEED = """
 import io
+from django.utils import timezone
+from callanalytics.routing.models import Handover
+from callanalytics.routing.opening import handovers_open
+from callanalytics.routing.outbox import events_relay
 from tests import factories
 world = factories.world()
 for number in range(60):
     factories.queued_call(world.sales, external_id=f"old-{number}")
 factories.done_call(world.billing, external_id="done")
+while events_relay():
+    pass
+Handover.objects.update(opens_at=timezone.now())
+handovers_open()
 example = io.BytesIO(factories.tone_wav(hz=500))
 factories.analyzed(factories.queued_call(world.billing, example, external_id="C-20481"))
 """
@@ -86,6 +94,22 @@ def test_the_example_of_the_readme_runs(
     exec(example.replace("http://localhost:8000", server[0]), {"KEY": server[1]})
     (flag,) = client.flags(next(client.calls(text="C-20481")).id)
     assert capsys.readouterr().out == f"{flag.severity} {flag.start} {flag.page}\n"
+
+
+def test_a_recording_that_lies_elsewhere_is_handed_in_by_its_address(client: Client) -> None:
+    made = client.send_url("https://recordings.example/a.wav?signature=secret", external_id="far", tags=("late",))
+    assert (made.status, made.external_id) == ("queued", "far")
+    client.erase(made.id)
+
+
+def test_a_handover_is_claimed_given_back_and_resolved(client: Client) -> None:
+    (waiting,) = client.handovers()
+    assert client.claim(waiting.id, external_reference="ann@pager").external_reference == "ann@pager"
+    assert client.release(waiting.id).status == "open"
+    done = client.resolve(waiting.id, "called_back", note="Apologised.")
+    assert (done.status, done.outcome) == ("resolved", "called_back")
+    assert done.claimed_after_s is not None
+    assert list(client.handovers()) == []
 
 
 def test_a_list_is_read_over_its_pages(client: Client) -> None:

@@ -26,7 +26,9 @@ def signed_in(world: World, role: str) -> Client:
 
 def test_a_key_is_shown_once_and_works(world: World) -> None:
     client = signed_in(world, "supervisor")
-    made = client.post(reverse("key-new"), {"name": "CRM", "team": world.billing.id, "lasts_days": 30, "scopes": ["calls:read", "calls:write"]})
+    made = client.post(
+        reverse("key-new"), {"name": "CRM", "team": world.billing.id, "lasts_days": 30, "scopes": ["calls:read", "calls:write"]}
+    )
     text = re.search(r'value="(ca_[^"]+)"', made.content.decode())
     assert text is not None
     assert "no-store" in made["Cache-Control"]
