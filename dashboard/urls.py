@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from dashboard.views import actions, board, call, calls, coaching, endpoints, media, overview, pages, plans, review
+from dashboard.views import actions, board, call, calls, coaching, endpoints, keys, media, overview, pages, plans, review
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -41,6 +41,9 @@ urlpatterns = [
     path("coaching/", coaching.coaching_list, name="coaching-list"),
     path("coaching/<int:note_id>/read/", coaching.coaching_note_read, name="coaching-note-read"),
     path("integrations/", endpoints.endpoint_list, name="endpoint-list"),
+    path("integrations/keys/", keys.key_list, name="key-list"),
+    path("integrations/keys/new/", keys.key_new, name="key-new"),
+    path("integrations/keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key-revoke"),
     path("integrations/leaves/", endpoints.egress, name="egress"),
     path("integrations/endpoints/new/", endpoints.endpoint_kinds, name="endpoint-kinds"),
     path("integrations/endpoints/new/<slug:kind>/", endpoints.endpoint_new, name="endpoint-new"),

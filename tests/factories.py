@@ -16,6 +16,7 @@ from django.utils import timezone
 from callanalytics.calls.models import Call, Flag
 from callanalytics.calls.services import NewCall, analysis_store, call_claim, call_ingest, cleaner_copy_claim
 from callanalytics.events.models import Event
+from callanalytics.people.keys import api_key_create
 from callanalytics.people.models import Agent, Membership, Queue, RoleChoice, Team, User
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
 from callanalytics.review.services import blind_verdict_record, verdict_record
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from analysis.values import CallAnalysis, Contributions
+    from callanalytics.people.models import ApiKey
 
 _bytes = itertools.count(1)
 
@@ -168,6 +170,7 @@ class Case:
     sample: BlindSample
     handover: Handover
     delivery: Delivery
+    key: ApiKey
 
 
 def case(world: World) -> Case:
@@ -181,7 +184,8 @@ def case(world: World) -> Case:
     handover = Handover.objects.create(
         flag=flag, call=call, team=call.team, segment_ended_at=now, opens_at=now, opened_at=now, status=HandoverStatus.OPEN
     )
-    return Case(call, flag, note, sample, handover, delivered(call))
+    key = api_key_create(user=world.owner, name="CRM", scopes=["calls:read"], team=call.team).key
+    return Case(call, flag, note, sample, handover, delivered(call), key)
 
 
 def delivered(call: Call) -> Delivery:

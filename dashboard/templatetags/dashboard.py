@@ -27,9 +27,19 @@ if TYPE_CHECKING:
     from callanalytics.routing.models import Endpoint
 
 register = template.Library()
-TABS = (("Endpoints", "endpoint-list"), ("What leaves", "egress"))
+TABS = (("Endpoints", "endpoint-list"), ("API keys", "key-list"), ("What leaves", "egress"))
 """Of the integrations."""
-INTEGRATIONS = ("egress", "endpoint-kinds", "endpoint-new", "endpoint-detail", "endpoint-edit", "endpoint-secret", "delivery-detail")
+INTEGRATIONS = (
+    "egress",
+    "endpoint-kinds",
+    "endpoint-new",
+    "endpoint-detail",
+    "endpoint-edit",
+    "endpoint-secret",
+    "delivery-detail",
+    "key-list",
+    "key-new",
+)
 """Pages below that entry of the navigation."""
 register.filter("timecode", words.timecode)
 register.filter("duration", words.spoken_duration)

@@ -15,7 +15,37 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-PAGES = ("/", "/calls/", "/calls/upload/", "/board/", "/coaching/", "/review/random/", "/help/", "/about/", "call")
+PAGES = (
+    "/",
+    "/calls/",
+    "/calls/upload/",
+    "/board/",
+    "/board/plans/",
+    "/integrations/",
+    "/integrations/keys/",
+    "/integrations/keys/new/",
+    "/integrations/leaves/",
+    "/coaching/",
+    "/review/random/",
+    "/help/",
+    "/about/",
+    "call",
+)
+    "/",
+    "/calls/",
+    "/calls/upload/",
+    "/board/",
+    "/board/plans/",
+    "/integrations/",
+    "/integrations/keys/",
+    "/integrations/keys/new/",
+    "/integrations/leaves/",
+    "/coaching/",
+    "/review/random/",
+    "/help/",
+    "/about/",
+    "call",
+)
 
 
 def opened(page: Page, address: str) -> None:
