@@ -199,7 +199,7 @@ SPECTACULAR_SETTINGS = {
     },
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"defaultModelsExpandDepth": -1, "persistAuthorization": False},
 }
 
 PUBLIC_URL = ENV.public_url

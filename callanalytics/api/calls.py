@@ -42,11 +42,17 @@ if TYPE_CHECKING:
 
 
 @extend_schema(
-    methods=["GET"], operation_id="calls_list", parameters=[CallFiltersSerializer], responses=page_of(CallSerializer), tags=["calls"]
+    methods=["GET"],
+    operation_id="calls_list",
+    description="Calls that may be read, newest first.",
+    parameters=[CallFiltersSerializer],
+    responses=page_of(CallSerializer),
+    tags=["calls"],
 )
 @extend_schema(
     methods=["POST"],
     operation_id="calls_create",
+    description="Hand a call in. Its recording is sent along as multipart/form-data, or lies at an address that a worker fetches, as JSON.",
     parameters=[IDEMPOTENCY_KEY],
     request={"multipart/form-data": NewCallSerializer, "application/json": AnnouncedCallSerializer},
     responses={
@@ -63,8 +69,21 @@ def calls(request: Request) -> Response:
     return _added(request) if request.method == "POST" else _listed(request)
 
 
-@extend_schema(methods=["GET"], operation_id="calls_read", parameters=[SparseSerializer], responses=AnalysedCallSerializer, tags=["calls"])
-@extend_schema(methods=["DELETE"], operation_id="calls_erase", responses={200: ErasedSerializer}, tags=["calls"])
+@extend_schema(
+    methods=["GET"],
+    operation_id="calls_read",
+    description="One call. Its state with the reason for it, and its analysis once there is one.",
+    parameters=[SparseSerializer],
+    responses=AnalysedCallSerializer,
+    tags=["calls"],
+)
+@extend_schema(
+    methods=["DELETE"],
+    operation_id="calls_erase",
+    description="Erase a call and everything about it for good.",
+    responses={200: ErasedSerializer},
+    tags=["calls"],
+)
 @api_view(["GET", "DELETE"])
 @scoped(GET="calls:read", DELETE="calls:delete")
 def call(request: Request, call_id: UUID) -> Response:

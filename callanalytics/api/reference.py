@@ -67,7 +67,7 @@ def openapi(_request: HttpRequest) -> HttpResponse:
     return HttpResponse(OPENAPI.read_bytes(), content_type="application/vnd.oai.openapi+json;version=3.1")
 
 
-reference = SpectacularSwaggerSplitView.as_view(url_name="api-openapi", title="callanalytics API")
+reference = SpectacularSwaggerSplitView.as_view(url_name="api-openapi", template_name="api/reference.html", title="callanalytics API")
 
 
 @extend_schema(exclude=True)

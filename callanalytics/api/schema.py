@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -38,7 +39,10 @@ JSON_TYPES: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer"
 
 
 class ApiSchema(AutoSchema):
-    """Every operation may answer with problem details."""
+    """Every operation may answer with problem details, and its first sentence says what it does."""
+
+    def get_summary(self) -> str:
+        return re.split(r"[.:;]\s|\.$", self.get_description(), maxsplit=1)[0]
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -124,6 +124,7 @@ def uploads(request: Request) -> Response:
 @extend_schema(
     methods=["PATCH"],
     operation_id="uploads_append",
+    description="Send the next part of a resumable upload.",
     parameters=[RESUMABLE, OFFSET, CHECKSUM],
     request={PART: OpenApiTypes.BINARY},
     responses={204: OpenApiResponse(description="Kept; with the last byte, Content-Location says which call it became.")},
@@ -132,6 +133,7 @@ def uploads(request: Request) -> Response:
 @extend_schema(
     methods=["DELETE"],
     operation_id="uploads_delete",
+    description="Give a resumable upload up.",
     parameters=[RESUMABLE],
     responses={204: OpenApiResponse(description="Forgotten; a call that it became stays.")},
     tags=["uploads"],

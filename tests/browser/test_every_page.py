@@ -31,21 +31,6 @@ PAGES = (
     "/about/",
     "call",
 )
-    "/",
-    "/calls/",
-    "/calls/upload/",
-    "/board/",
-    "/board/plans/",
-    "/integrations/",
-    "/integrations/keys/",
-    "/integrations/keys/new/",
-    "/integrations/leaves/",
-    "/coaching/",
-    "/review/random/",
-    "/help/",
-    "/about/",
-    "call",
-)
 
 
 def opened(page: Page, address: str) -> None:
@@ -65,6 +50,12 @@ def test_no_complaint_and_no_sideways_scrolling(watched: Watched, address: str) 
         watched.page.set_viewport_size({"width": width, "height": 800})
         opened(watched.page, address)
         assert watched.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"wider than {width} px"
+    assert watched.complaints == []
+
+
+def test_the_reference_of_the_api_is_drawn_under_the_same_policy(watched: Watched) -> None:
+    opened(watched.page, "/api/v1/docs/")
+    assert watched.page.locator(".opblock-summary").count() > 20
     assert watched.complaints == []
 
 
