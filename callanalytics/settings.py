@@ -196,6 +196,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CallStatus": "callanalytics.calls.models.CallStatus",
         "FlagStatus": "callanalytics.calls.models.FlagStatus",
+        "HandoverStatus": "callanalytics.routing.models.HandoverStatus",
+        "DeliveryStatus": "callanalytics.routing.models.DeliveryStatus",
     },
     "COMPONENT_NO_READ_ONLY_REQUIRED": True,
     "SWAGGER_UI_DIST": "SIDECAR",

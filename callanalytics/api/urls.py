@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from callanalytics.api import batch, calls, handovers, intake, reading, reference, uploads
+from callanalytics.api import batch, calls, endpoints, handovers, intake, reading, reference, uploads
 
 urlpatterns = [
     path("v1/", reference.about, name="api-about"),
@@ -29,5 +29,13 @@ urlpatterns = [
     path("v1/handovers/<uuid:handover_id>/claim/", handovers.handover_claim, name="api-handover-claim"),
     path("v1/handovers/<uuid:handover_id>/release/", handovers.handover_release, name="api-handover-release"),
     path("v1/handovers/<uuid:handover_id>/resolve/", handovers.handover_resolve, name="api-handover-resolve"),
+    path("v1/endpoints/", endpoints.endpoints, name="api-endpoints"),
+    path("v1/endpoints/<uuid:endpoint_id>/", endpoints.endpoint, name="api-endpoint"),
+    path("v1/endpoints/<uuid:endpoint_id>/rotate-secret/", endpoints.endpoint_rotate, name="api-endpoint-rotate"),
+    path("v1/endpoints/<uuid:endpoint_id>/test/", endpoints.endpoint_test, name="api-endpoint-test"),
+    path("v1/endpoints/<uuid:endpoint_id>/replay/", endpoints.endpoint_replay, name="api-endpoint-replay"),
+    path("v1/endpoints/<uuid:endpoint_id>/deliveries/", endpoints.deliveries, name="api-deliveries"),
+    path("v1/deliveries/<uuid:delivery_id>/", endpoints.delivery, name="api-delivery"),
+    path("v1/deliveries/<uuid:delivery_id>/replay/", endpoints.delivery_replay, name="api-delivery-replay"),
     re_path(r"^(?P<path>.*)$", reference.missing, name="api-missing"),
 ]
