@@ -158,6 +158,28 @@ LISTENING = Section(
     ),
 )
 
+INTEGRATIONS = Section(
+    "integrations",
+    "Integrations",
+    "Other systems are told what happens here by events: ids, scores, rules and a link, nothing that a person said and nobody’s name.",
+    (
+        ("Endpoint", "Somewhere that events are sent to: a webhook of yours, a Slack-compatible chat, PagerDuty, or mailboxes."),
+        (
+            "Delivery",
+            "One event on its way to one endpoint. What fails is tried again for three days and then given up; it can be sent again under "
+            "the same id, also by range, with what the endpoint missed while it was off.",
+        ),
+        ("In order", "Events of one call or flag wait for the one before. Without it the receiver goes by their timestamps."),
+        ("Secret", "What a webhook’s requests are signed with, shown once. When it is replaced, the old one signs along for a while."),
+        (
+            "Switched off",
+            "An endpoint that answers 410 Gone, or where nothing arrived for five days, gets no more events until a person switches it on. "
+            "Every page says so meanwhile.",
+        ),
+        ("What leaves", "A page with every host that this installation sends anything to, or fetches recordings from."),
+    ),
+)
+
 QUALITY = Section(
     "quality",
     "How well it works here",
@@ -212,4 +234,4 @@ HANDOVERS = Section(
     ),
 )
 
-SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, TONE_ABSTAINED, LISTENING, HANDOVERS, QUALITY)
+SECTIONS = (SCORES, CONTRIBUTIONS, MEASURES, EFFORT, ABSTAINED, TONE_ABSTAINED, LISTENING, HANDOVERS, INTEGRATIONS, QUALITY)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.factories import Case, World
 
-OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, CONFLICT, FAULTY, SIGN_IN, TYPE = (
+OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, CONFLICT, FAULTY, SIGN_IN, TYPE, GONE = (
     200,
     200,
     202,
@@ -30,6 +30,7 @@ OK, SENT, ACCEPTED, MOVED, INVALID, FORBIDDEN, MISSING, CONFLICT, FAULTY, SIGN_I
     422,
     401,
     415,
+    204,
 )
 LOGIN = "login"
 WHO = (*ROLES, "anonymous")
@@ -56,6 +57,8 @@ API_READS = row( OK,       OK,       MISSING,  OK,        OK,        MISSING,   
 API_ACTS  = row( OK,       OK,       MISSING,  FORBIDDEN, FORBIDDEN, MISSING,   MISSING,  SIGN_IN)
 PRECONDITION = dict.fromkeys(WHO, 412)
 API_TAKES = row( OK,       OK,       MISSING,  OK,        MISSING,   MISSING,   MISSING,  SIGN_IN)
+API_LEADS = row( OK,       OK,       OK,       FORBIDDEN, FORBIDDEN, FORBIDDEN, MISSING,   SIGN_IN)
+API_THEIRS = row(OK,       OK,       MISSING,  MISSING,   MISSING,   MISSING,   MISSING,   SIGN_IN)
 NOWHERE   = row( MISSING,  MISSING,  MISSING,  MISSING,   MISSING,   MISSING,   MISSING,  SIGN_IN)
 
 TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
@@ -144,6 +147,16 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("POST", "api-handover-claim"): (API_TAKES, {"external_reference": ""}),
     ("POST", "api-handover-release"): (row(CONFLICT, CONFLICT, MISSING, CONFLICT, MISSING, MISSING, MISSING, SIGN_IN), {}),
     ("POST", "api-handover-resolve"): (API_TAKES, {"outcome": "called_back"}),
+    ("GET", "api-endpoints"):       (API_LEADS, {}),
+    ("POST", "api-endpoints"):      (API_LEADS | dict.fromkeys(("owner", "supervisor", "other_supervisor"), TYPE), {}),
+    ("GET", "api-endpoint"):        (API_THEIRS, {}),
+    ("DELETE", "api-endpoint"):     (API_THEIRS | dict.fromkeys(("owner", "supervisor"), GONE), {}),
+    ("POST", "api-endpoint-rotate"): (API_THEIRS | dict.fromkeys(("owner", "supervisor"), TYPE), {}),
+    ("POST", "api-endpoint-test"):  (API_THEIRS | dict.fromkeys(("owner", "supervisor"), ACCEPTED), {}),
+    ("POST", "api-endpoint-replay"): (API_THEIRS | dict.fromkeys(("owner", "supervisor"), TYPE), {}),
+    ("GET", "api-deliveries"):      (API_THEIRS, {}),
+    ("GET", "api-delivery"):        (API_THEIRS, {}),
+    ("POST", "api-delivery-replay"): (API_THEIRS | dict.fromkeys(("owner", "supervisor"), ACCEPTED), {}),
     ("GET", "api-missing"):         (NOWHERE, {}),
 }
 # fmt: on

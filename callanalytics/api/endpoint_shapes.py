@@ -79,6 +79,7 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
     address = serializers.SerializerMethodField(help_text=SHOWN)
     types = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=TYPES)
     teams = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True, help_text=TEAMS)
+    disabled_reason = serializers.CharField(read_only=True, help_text="gone, failing or by_hand; empty while it is on.")
 
     class Meta:
         model = Endpoint

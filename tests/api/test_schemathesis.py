@@ -20,7 +20,7 @@ SEED = """
 from tests import factories
 world = factories.world()
 for number in range(3):
-    factories.done_call(world.billing, external_id=str(number))
+    factories.delivered(factories.done_call(world.billing, external_id=str(number)))
 factories.queued_call(world.sales)
 """
 TOO_STRICT = "positive_data_acceptance,negative_data_rejection"
