@@ -25,6 +25,8 @@ PAGES = (
     "/integrations/keys/",
     "/integrations/keys/new/",
     "/integrations/leaves/",
+    "/integrations/endpoints/new/",
+    "/integrations/endpoints/new/email/",
     "/coaching/",
     "/review/random/",
     "/help/",
