@@ -44,6 +44,8 @@ EMBEDDING: Sequence[tuple[ipaddress.IPv6Network, int]] = (
     (ipaddress.IPv6Network("2002::/16"), 80),
 )
 """IPv6 networks that carry an IPv4 address, and how many bits lie below it: mapped, compatible, NAT64 (RFC 6052), 6to4 (RFC 3056)."""
+UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that was ever given out of IPv6; what lies beside it, as `::ffff:0:127.0.0.1` (RFC 2765), may mean something to a router inside."""
 REFUSED: Sequence[Network] = tuple(
     ipaddress.ip_network(each)
     for each in (
@@ -54,10 +56,9 @@ REFUSED: Sequence[Network] = tuple(
         "198.18.0.0/15",
         "240.0.0.0/4",
         "64:ff9b:1::/48",  # local NAT64 (RFC 8215): where the IPv4 address lies is up to the site
-        "100::/64",
         "2001::/23",  # Teredo and other special purposes
         "2001:db8::/32",
-        "fec0::/10",
+        "3fff::/20",  # documentation (RFC 9637)
     )
 )
 """Beside what `ipaddress` itself says is not public."""
@@ -185,10 +186,10 @@ def is_public(address: Address) -> bool:
         return False
     if isinstance(address, ipaddress.IPv6Address):
         for network, below in EMBEDDING:
-            if address in network and not is_public(ipaddress.IPv4Address(int(address) >> below & 0xFFFFFFFF)):
-                return False
-        if address.ipv4_mapped is not None:
-            return True
+            if address in network:
+                return is_public(ipaddress.IPv4Address(int(address) >> below & 0xFFFFFFFF))
+        if address not in UNICAST:
+            return False
     return address.is_global and not address.is_multicast
 
 
@@ -280,7 +281,7 @@ class Answer:
     """The body went on beyond what was asked for."""
 
 
-def _no_headers(_host: str) -> Mapping[str, str]:
+def _no_headers(_url: URL) -> Mapping[str, str]:
     return {}
 
 
@@ -316,15 +317,15 @@ class Egress:
         timeout_s: float,
         max_bytes: int,
         silence_s: float | None = None,
-        headers_for: Callable[[str], Mapping[str, str]] = _no_headers,
+        headers_for: Callable[[URL], Mapping[str, str]] = _no_headers,
     ) -> Mapping[str, str]:
         """Write what lies at an address to `out`; its headers. Redirects are followed, each under the policy. Raises EgressError.
 
-        `silence_s` is how long the server may say nothing. `headers_for` is asked at each step for what that host alone is told.
+        `silence_s` is how long the server may say nothing. `headers_for` is asked at each step for what that address alone is told.
         """
         until = time.monotonic() + timeout_s
         for _ in range(MOST_REDIRECTS + 1):
-            given = headers_for(self._policy.check_url(url).host)
+            given = headers_for(self._policy.check_url(url))
             with self._sent("GET", url, given, b"", until - time.monotonic(), silence_s) as response:
                 headers = _read(response)
                 if response.status in REDIRECTS and "location" in headers:

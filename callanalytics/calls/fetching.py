@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from callanalytics.calls.files import Incoming, Staged
     from callanalytics.calls.models import Call, Recording
-    from callanalytics.egress import Egress
+    from callanalytics.egress import URL, Egress
 
 FETCH_S = 3600.0
 SILENCE_S = 30.0
@@ -30,7 +31,9 @@ PERMANENT = frozenset({"refused", "too_large"})
 LATER = frozenset({408, 425, 429})
 """Answers of the client's kind that pass by themselves, beside all of 500 and more."""
 TOO_OLD = "An address that is signed may be too old; hand the call in again with a new one."
-TWILIO = ".twilio.com"
+TWILIO_HOST = re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com")
+"""Also of a region, as in api.dublin.ie1.twilio.com."""
+TWILIO_RECORDING = re.compile(r"/2010-04-01/Accounts/[A-Za-z0-9]+/(Calls/[A-Za-z0-9]+/)?Recordings/[A-Za-z0-9]+(\.(wav|mp3))?")
 
 
 class _Watched:
@@ -72,9 +75,13 @@ def _download(call: Call, out: _Watched, egress: Egress) -> None:
     egress.fetch(url, out, timeout_s=FETCH_S, silence_s=SILENCE_S, max_bytes=limit, headers_for=credentials)
 
 
-def credentials(host: str) -> Mapping[str, str]:
-    """What a host is told of who asks: Twilio, and nobody else, the account and its token."""
-    if not (host.endswith(TWILIO) and settings.TWILIO.account_sid and settings.TWILIO.auth_token):
+def credentials(url: URL) -> Mapping[str, str]:
+    """What a server is told of who asks: Twilio, and nobody else, the account and its token.
+
+    For recordings alone: whoever may hand calls in must not have all else of the account fetched, as messages or keys.
+    """
+    is_recording = url.scheme == "https" and TWILIO_HOST.fullmatch(url.host) and TWILIO_RECORDING.fullmatch(url.path)
+    if not (is_recording and settings.TWILIO.account_sid and settings.TWILIO.auth_token):
         return {}
     pair = f"{settings.TWILIO.account_sid}:{settings.TWILIO.auth_token}"
     return {"authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}

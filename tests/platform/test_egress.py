@@ -57,6 +57,12 @@ INNER = (
     "fe80::1",
     "fec0::1",
     "ff02::1",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b:2::1",
+    "100::1",
+    "3fff::1",
+    "4000::1",
+    "5f00::1",
 )
 OUTER = ("93.184.216.34", "1.1.1.1", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::5db8:d822", "::ffff:93.184.216.34")
 
@@ -197,7 +203,7 @@ def test_a_host_is_told_what_it_alone_may_know_also_after_a_redirect(receiver: R
         receiver.moved = f"http://localhost:{other.server_address[1]}/fine"
         client = Egress(Policy.of([receiver.url, receiver.moved.removesuffix("/fine")]))
         secret = {"127.0.0.1": {"authorization": "Basic c2VjcmV0"}}
-        client.fetch(receiver.url + "/moved", io.BytesIO(), timeout_s=5.0, max_bytes=1000, headers_for=lambda host: secret.get(host, {}))
+        client.fetch(receiver.url + "/moved", io.BytesIO(), timeout_s=5.0, max_bytes=1000, headers_for=lambda url: secret.get(url.host, {}))
         assert receiver.asked[0][3]["authorization"] == "Basic c2VjcmV0"
         assert "authorization" not in other.asked[0][3]
 

@@ -13,7 +13,7 @@ import pytest
 from callanalytics.calls import announcing, fetching, files
 from callanalytics.calls.ingest import NewCall
 from callanalytics.calls.models import Call, Recording
-from callanalytics.egress import Egress, Policy
+from callanalytics.egress import URL, Egress, Policy
 from callanalytics.env import Twilio
 from callanalytics.privacy.services import call_erase
 from tests import factories
@@ -213,8 +213,16 @@ def test_the_token_is_told_to_twilio_and_to_nobody_else(
     world: World, real: Engines, receiver: Receiver, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.TWILIO = Twilio("AC1", "t0ken")
-    assert fetching.credentials("api.twilio.com") == {"authorization": "Basic QUMxOnQwa2Vu"}
-    assert [fetching.credentials(host) for host in ("twilio.com.evil.example", "eviltwilio.com", "127.0.0.1")] == [{}, {}, {}]
+    account = "/2010-04-01/Accounts/AC1"
+    for url in ("https://api.twilio.com", "https://api.dublin.ie1.twilio.com:443"):
+        for path in ("/Recordings/RE1", "/Recordings/RE1.wav?RequestedChannels=2", "/Calls/CA1/Recordings/RE1.mp3"):
+            assert fetching.credentials(URL(url + account + path)) == {"authorization": "Basic QUMxOnQwa2Vu"}
+    for url in (
+        *(f"https://{host}{account}/Recordings/RE1" for host in ("twilio.com.evil.example", "eviltwilio.com", "xapi.twilio.com", "127.0.0.1")),
+        *(f"https://api.twilio.com{account}{path}" for path in ("/Keys.json", "/Messages.json", "/Recordings.json", "/Recordings/../Keys")),
+        f"http://api.twilio.com{account}/Recordings/RE1",
+    ):
+        assert fetching.credentials(URL(url)) == {}, url
     receiver.files["/a.wav"] = factories.tone_wav()
     assert call_attempt(announced(world, receiver.url + "/a.wav").id) == "done"
     assert "authorization" not in receiver.asked[0][3]
