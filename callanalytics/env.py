@@ -24,6 +24,8 @@ class S3:
     region: str
     endpoint: str
     """A store of one's own, or a test's; empty for AWS."""
+    buckets: tuple[str, ...] = ()
+    """Beginnings of what may be handed in, as `recordings` or `recordings/{team}/`; empty for all that the key opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ def _s3(env: environ.Env) -> S3:
         session_token=env.str("AWS_SESSION_TOKEN", default=""),
         region=env.str("AWS_REGION", default="us-east-1"),
         endpoint=env.str("AWS_ENDPOINT_URL_S3", default=""),
+        buckets=tuple(env.list("CALLANALYTICS_S3_BUCKETS", default=[])),
     )
 
 

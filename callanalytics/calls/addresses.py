@@ -32,13 +32,13 @@ MARKS = ("x-amz-signature", "x-goog-signature", "signature", "sig")
 """The field that tells of each that it is one."""
 
 
-def check(url: str) -> None:
-    """Raises ApplicationError for an address that nothing would ever be fetched from."""
+def check(url: str, team: str) -> None:
+    """Raises ApplicationError for an address that nothing would ever be fetched from, for a call of this team."""
     try:
         if len(url) > LONGEST:
             raise EgressError(f"The address is longer than {LONGEST} characters.", "refused")
         if url.startswith(s3.SCHEME):
-            s3.check(url)
+            s3.check(url, team)
         else:
             Policy.of(settings.EGRESS_ALLOW).check_given(url)
     except EgressError as error:

@@ -27,9 +27,9 @@ def call_announce(url: str, details: NewCall, *, user: User | None) -> Ingested:
     Identity is (team, external id); without an external id, the same address in the same team within SAME_AUDIO_HOURS. Addresses are
     the same whatever their signatures. Raises ApplicationError as `call_ingest` does, `invalid` for an address that is never asked.
     """
-    addresses.check(url)
-    details = details if details.file_name else replace(details, file_name=addresses.file_name(url))
     team = call_check(details, user=user)
+    addresses.check(url, team.name)
+    details = details if details.file_name else replace(details, file_name=addresses.file_name(url))
     try:
         return _announced(url, details, team, user)
     except IntegrityError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,8 @@ from callanalytics.egress import EgressError
 if TYPE_CHECKING:
     from callanalytics.env import S3
 
+log = logging.getLogger(__name__)
+
 PAGE = 1000
 """Keys in one listing: what AWS gives at most."""
 SCHEME = "s3://"
@@ -26,10 +29,20 @@ EXPIRES_S = 3600
 """Of a signature: as long as fetching one recording may take."""
 
 
-def check(url: str) -> None:
-    """Raises EgressError `refused` where the address names no object, or nobody gave the credentials to read one."""
+def check(url: str, team: str) -> None:
+    """Raises EgressError `refused` where the address names no object, none that calls of this team may lie at, or nobody gave credentials."""
     _place(url)
     check_access()
+    opened = settings.S3.buckets
+    if opened and not any(url.startswith(_beginning(each, team)) for each in opened):
+        log.warning("refused %s for the team %s: not within CALLANALYTICS_S3_BUCKETS", url, team)
+        raise EgressError("Recordings of this team are not fetched from there; whoever runs this sets CALLANALYTICS_S3_BUCKETS.", "refused")
+
+
+def _beginning(bucket: str, team: str) -> str:
+    """Of the addresses that an entry of CALLANALYTICS_S3_BUCKETS opens."""
+    bare = bucket.removeprefix(SCHEME).replace("{team}", team)
+    return f"{SCHEME}{bare}" if "/" in bare else f"{SCHEME}{bare}/"
 
 
 def check_access() -> None:
@@ -39,8 +52,8 @@ def check_access() -> None:
 
 
 def object_url(url: str) -> str:
-    """From `s3://bucket/key` to an address that a plain GET reads. Raises EgressError as `check` does."""
-    check(url)
+    """From `s3://bucket/key` to an address that a plain GET reads. Raises EgressError as `check` does, but for the team."""
+    check_access()
     bucket, key = _place(url)
     return _signed("get_object", Bucket=bucket, Key=key)
 
@@ -93,8 +106,8 @@ def _client(given: S3) -> Any:
 
 
 def _place(url: str) -> tuple[str, str]:
-    """A key stands in the address as it is, not percent-encoded, as AWS writes them."""
+    """A key stands in the address as it is, not percent-encoded, as AWS writes them; without dots that lead elsewhere."""
     bucket, _, key = url.removeprefix(SCHEME).partition("/")
-    if not BUCKET.fullmatch(bucket) or not key:
+    if not BUCKET.fullmatch(bucket) or not key or {".", ".."} & set(key.split("/")):
         raise EgressError("An address in S3 is written s3://bucket/key.", "refused")
     return bucket, key

@@ -138,6 +138,31 @@ def test_an_address_that_nothing_is_fetched_from_is_refused_by_its_field(world: 
     assert not Call.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("buckets", "taken"),
+    [
+        ((), {"recordings/a.wav", "recordings/Billing/a.wav", "recordings/Billings/a.wav", "recordings2/a.wav"}),
+        (("recordings",), {"recordings/a.wav", "recordings/Billing/a.wav", "recordings/Billings/a.wav"}),
+        (("s3://recordings/{team}/",), {"recordings/Billing/a.wav"}),
+        (("other", "recordings2"), {"recordings2/a.wav"}),
+    ],
+)
+def test_a_team_names_objects_of_the_buckets_that_are_open_to_it(
+    world: World, settings: Settings, buckets: tuple[str, ...], taken: set[str]
+) -> None:
+    settings.S3 = S3("key", "secret", "", "eu-central-1", "", buckets)
+    found = set()
+    for place in (
+        *("recordings/a.wav", "recordings/Billing/a.wav", "recordings/Billings/a.wav", "recordings2/a.wav"),
+        *("recordings/../secret/a.wav", "recordings/Billing/../Sales/a.wav", "recordings/./a.wav"),
+    ):
+        try:
+            found.add(announce(world, f"s3://{place}").call.source.removeprefix("s3://"))
+        except ApplicationError as error:
+            assert error.field == "url"
+    assert found == taken
+
+
 def test_an_object_in_s3_needs_credentials(world: World, settings: Settings) -> None:
     with pytest.raises(ApplicationError, match="no credentials for S3"):
         announce(world, "s3://recordings/a b?.wav")

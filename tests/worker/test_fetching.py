@@ -218,7 +218,10 @@ def test_the_token_is_told_to_twilio_and_to_nobody_else(
         for path in ("/Recordings/RE1", "/Recordings/RE1.wav?RequestedChannels=2", "/Calls/CA1/Recordings/RE1.mp3"):
             assert fetching.credentials(URL(url + account + path)) == {"authorization": "Basic QUMxOnQwa2Vu"}
     for url in (
-        *(f"https://{host}{account}/Recordings/RE1" for host in ("twilio.com.evil.example", "eviltwilio.com", "xapi.twilio.com", "127.0.0.1")),
+        *(
+            f"https://{host}{account}/Recordings/RE1"
+            for host in ("twilio.com.evil.example", "eviltwilio.com", "xapi.twilio.com", "127.0.0.1")
+        ),
         *(f"https://api.twilio.com{account}{path}" for path in ("/Keys.json", "/Messages.json", "/Recordings.json", "/Recordings/../Keys")),
         f"http://api.twilio.com{account}/Recordings/RE1",
     ):
