@@ -17,6 +17,7 @@ from callanalytics.privacy.models import Erasure
 from callanalytics.review.models import BlindSample, CoachingNote, Verdict
 from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, Handover, Suppression
 from callanalytics.routing.opening import call_leave
+from callanalytics.routing.plans import openings_serialize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,8 @@ def _erased_at_once(user: User, call_id: UUID, reason: str) -> Erasure | None:
     """None where the recording of a call that was handed in by its address arrived just now: that happens once, and it goes too."""
     seen = call_to_supervise(user=user, call_id=call_id)
     with transaction.atomic():
-        # The recording first, as call_ingest does: the audio cannot gain a call while it is decided whether it goes.
+        openings_serialize()
+        # The recording before the call, as call_ingest does: the audio cannot gain a call while it is decided whether it goes.
         recording = Recording.objects.select_for_update().filter(id=seen.recording_id).first() if seen.recording_id else None
         call = Call.objects.select_related("team").select_for_update(of=("self",)).filter(id=seen.id).first()
         if call is None:

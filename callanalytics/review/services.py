@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from callanalytics.calls.flagging import flag_judge
-from callanalytics.calls.models import Flag, FlagStatus
+from callanalytics.calls.models import Call, Flag, FlagStatus
 from callanalytics.calls.selectors import call_to_supervise, flag_get, judgeable
 from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.events.services import event_record
@@ -42,6 +42,7 @@ def verdict_record(*, user: User, flag_id: UUID, answer: str, reason: str = "") 
     _check(answer, reason)
     seen = flag_get(user=user, flag_id=flag_id)
     with transaction.atomic():
+        _call_lock(seen.call_id)
         flag = Flag.objects.select_related("team").select_for_update(of=("self",)).filter(id=seen.id).first()
         if flag is None:
             raise NotFoundError("flag")
@@ -80,7 +81,10 @@ def blind_verdict_record(*, user: User, sample_id: int, answer: str, reason: str
     _check(answer, reason)
     seen = blind_sample_get(user=user, sample_id=sample_id)
     with transaction.atomic():
-        sample = BlindSample.objects.select_for_update(of=("self",)).select_related("call__team").get(id=seen.id)
+        _call_lock(seen.call_id)
+        sample = BlindSample.objects.select_for_update(of=("self",)).select_related("call__team").filter(id=seen.id).first()
+        if sample is None:
+            raise NotFoundError("sample")
         if sample.verdict_id is not None:
             raise ApplicationError("This stretch is judged already.", code="conflict")
         sample.verdict = Verdict.objects.create(
@@ -137,6 +141,11 @@ def _waiting(user: User) -> BlindSample | None:
     """The user's drawn stretch that waits for its verdict, if they may still judge it and it is still of the current run."""
     mine = BlindSample.objects.filter(judgeable(access_for(user), "call__"), reviewer=user, verdict=None)
     return mine.filter(run__current=True, call__objected=False, call__status="done").select_related("call").first()
+
+
+def _call_lock(call_id: UUID) -> None:
+    """The call before what belongs to it, as storing, objection and erasure lock them: else each could wait for the other."""
+    list(Call.objects.select_for_update().filter(id=call_id).values_list("id"))
 
 
 def _check(answer: str, reason: str) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STANDS = ("flag.raised", "flag.updated")
 FALLS = "flag.retracted"
+FOLLOWED = (*STANDS, FALLS)
 SEVERITIES = SeverityChoice.values
 
 
@@ -37,7 +38,7 @@ class Held(NamedTuple):
 
 
 def flags_follow(events: Sequence[Event]) -> None:
-    """Open, join, hold back or withdraw handovers as events of flags ask for. Call it in the transaction that marks them relayed.
+    """Open, join, hold back or withdraw handovers as events of flags ask for. Call it serialized, as the events are marked relayed.
 
     It looks at what the flags are by now, not at what the events say: so it may run twice, late, and in any order.
     """
@@ -45,7 +46,6 @@ def flags_follow(events: Sequence[Event]) -> None:
     if not raised and not any(event.type == FALLS for event in events):
         return
     plans = plans_read()
-    openings_serialize()
     _fallen_settle(plans)
     for flag in _standing(raised):
         _consider(flag, plans)
@@ -64,18 +64,18 @@ def handovers_settle() -> int:
     if not _fallen().exists():
         return 0
     with transaction.atomic():
-        plans = plans_read()
         openings_serialize()
-        return _fallen_settle(plans)
+        return _fallen_settle(plans_read())
 
 
 def call_leave(call: Call) -> None:
-    """Let the open handover of a call that is about to be deleted stand on another call's flag that joined it, where there is one."""
+    """Let the open handover of a call that is about to be deleted stand on another call's flag that joined it, where there is one.
+
+    Call it serialized.
+    """
     handover = Handover.objects.filter(call=call, status__in=(HandoverStatus.WAITING, HandoverStatus.OPEN)).first()
     if handover is not None:
-        plans = plans_read()
-        openings_serialize()
-        _moved(handover, [heir for heir in _heirs(handover) if heir.call_id != call.id], plans)
+        _moved(handover, [heir for heir in _heirs(handover) if heir.call_id != call.id], plans_read())
 
 
 def _uuid(text: str) -> UUID | None:

@@ -12,7 +12,8 @@ from callanalytics.events.types import PUBLIC
 from callanalytics.routing import pagerduty
 from callanalytics.routing.clock import database_now
 from callanalytics.routing.models import Delivery, Endpoint, EndpointKind
-from callanalytics.routing.opening import SEVERITIES, flags_follow
+from callanalytics.routing.opening import FOLLOWED, SEVERITIES, flags_follow
+from callanalytics.routing.plans import openings_serialize
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -22,10 +23,15 @@ Row = TypeVar("Row", Event, Delivery)
 
 def events_relay(limit: int = 500) -> int:
     """Make the deliveries of events that have none yet, oldest first; how many events that were. Any number of relays may run at once."""
-    if not Event.objects.filter(relayed_at__isnull=True).exists():
+    waiting = Event.objects.filter(relayed_at__isnull=True)
+    if not waiting.exists():
         return 0
     with transaction.atomic():
-        events = list(taken(Event.objects.filter(relayed_at__isnull=True).order_by("created_at", "id"))[:limit])
+        if waiting.filter(type__in=FOLLOWED).exists():
+            openings_serialize()
+        else:
+            waiting = waiting.exclude(type__in=FOLLOWED)
+        events = list(taken(waiting.order_by("created_at", "id"))[:limit])
         if not events:
             return 0
         endpoints = list(Endpoint.objects.filter(enabled=True).prefetch_related("teams"))

@@ -78,8 +78,12 @@ def plan_default_make() -> RoutingPlan:
 
 
 def openings_serialize() -> None:
-    """Let one relay at a time decide what is opened, until the end of its transaction. SQLite has one writer anyway."""
-    list(RoutingPlan.objects.filter(team__isnull=True).select_for_update())
+    """Let one relay or erasure at a time decide what is opened, until the end of its transaction. SQLite has one writer anyway.
+
+    Call it first in the transaction: a relay goes on from events to calls, an erasure from its call to the events.
+    """
+    if not list(RoutingPlan.objects.filter(team__isnull=True).select_for_update()):
+        plan_default_make()
 
 
 def steps_of(plan: RoutingPlan) -> list[EscalationStep]:

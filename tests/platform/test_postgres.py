@@ -260,6 +260,60 @@ print(told("flag.claimed", "K 3"))
     assert found[17] == "1"
 
 
+TWO = """
+sys.path.insert(0, ".")
+from unittest import mock
+from tests import factories
+from callanalytics.calls.models import Call, Flag
+from callanalytics.events.models import Event
+from callanalytics.people.models import User
+from callanalytics.privacy.services import call_erase
+root = User.objects.filter(username="two").first() or factories.user("two", is_superuser=True)
+call = factories.analyzed(factories.queued_call(team, io.BytesIO(uuid4().bytes)))
+held = threading.Event()
+def then_wait(*args, **kwargs):
+    held.set()
+    time.sleep(1)
+    return mock.DEFAULT
+def run_held(work):
+    held.wait()
+    run(work)
+gate = threading.Barrier(1)
+def one_holds_the_other(first, second):
+    threads = [threading.Thread(target=run, args=(first,)), threading.Thread(target=run_held, args=(second,))]
+    [thread.start() for thread in threads]; [thread.join() for thread in threads]
+"""
+
+
+def test_a_verdict_waits_for_an_objection_to_the_same_call(home: Path, database: str) -> None:
+    script = """
+from callanalytics.calls import corrections
+from callanalytics.review.services import verdict_record
+flag = Flag.objects.get(call=call)
+with mock.patch.object(corrections, "event_record", mock.Mock(wraps=corrections.event_record, side_effect=then_wait)):
+    one_holds_the_other(
+        lambda: corrections.call_objection_set(user=root, call_id=call.id, objected=True).status,
+        lambda: verdict_record(user=root, flag_id=flag.id, answer="confirm"),
+    )
+"""
+    objected, refused = lines(home, database, TWO + script)
+    assert objected == "queued"
+    assert refused.startswith("ApplicationError This flag was retracted")
+
+
+def test_an_erasure_waits_for_the_relay_that_hands_the_call_over(home: Path, database: str) -> None:
+    script = """
+from callanalytics.routing import outbox
+with mock.patch.object(outbox, "flags_follow", mock.Mock(wraps=outbox.flags_follow, side_effect=then_wait)):
+    one_holds_the_other(
+        lambda: outbox.events_relay() > 0,
+        lambda: call_erase(user=root, call_id=call.id, reason="asked").counts["handovers"],
+    )
+print(Call.objects.filter(id=call.id).count(), Event.objects.filter(subject=str(call.id), type="call.analyzed").get().payload)
+"""
+    assert lines(home, database, TWO + script) == ["True", "1", "0 {}"]
+
+
 def test_migrations_go_back_and_forth(home: Path, database: str) -> None:
     for app in ("privacy", "review", "routing", "calls", "events"):
         manage(home, database, "migrate", app, "zero")
