@@ -30,7 +30,7 @@ EXPIRES_S = 3600
 
 
 def check(url: str, team: str) -> None:
-    """Raises EgressError `refused` where the address names no object, none that calls of this team may lie at, or nobody gave credentials."""
+    """Raises EgressError `refused` where the address names no object, none that this team may name, or nobody gave credentials."""
     _place(url)
     check_access()
     opened = settings.S3.buckets
