@@ -72,7 +72,7 @@ reference = SpectacularSwaggerSplitView.as_view(url_name="api-openapi", template
 
 @extend_schema(exclude=True)
 @api_view(["GET", "POST", "PUT", "PATCH", "DELETE"])
-def missing(request: Request, /, **_path: str) -> Response:
+def missing(request: Request) -> Response:
     """Whatever else is asked for below /api/, so that a wrong address gets the API's error too."""
     try:
         resolve(f"{request.path}/")

@@ -37,5 +37,5 @@ urlpatterns = [
     path("v1/endpoints/<uuid:endpoint_id>/deliveries/", endpoints.deliveries, name="api-deliveries"),
     path("v1/deliveries/<uuid:delivery_id>/", endpoints.delivery, name="api-delivery"),
     path("v1/deliveries/<uuid:delivery_id>/replay/", endpoints.delivery_replay, name="api-delivery-replay"),
-    re_path(r"^(?P<path>.*)$", reference.missing, name="api-missing"),
+    re_path("", reference.missing, name="api-missing"),
 ]
