@@ -81,6 +81,7 @@ def test_the_reference_page_needs_nothing_from_elsewhere(client: Client, db: Non
     ("method", "address", "status"),
     [
         ("get", "/api/v1/nothing/", 404),
+        ("get", "/api/v1/flags/a%0Ab/", 404),
         ("put", "/api/v1/calls/", 405),
         ("post", "/api/v1/flags/", 405),
         ("get", "/api/v1/calls/?page_size=x", 400),
