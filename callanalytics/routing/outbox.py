@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from callanalytics.events.models import Event
-from callanalytics.events.types import PUBLIC
+from callanalytics.events.types import PUBLIC, TEST
 from callanalytics.routing import pagerduty
 from callanalytics.routing.clock import database_now
 from callanalytics.routing.models import Delivery, Endpoint, EndpointKind
@@ -59,15 +59,18 @@ def types_for(kind: str) -> tuple[str, ...]:
 
 
 def wants(endpoint: Endpoint, event: Event) -> bool:
-    """Whether an endpoint is addressed by this event, or asks for it: its type, its team, and of flags their severity."""
-    if event.type not in types_for(endpoint.kind):
+    """Whether an endpoint is addressed by this event, or asks for it: its team, its type, and of flags their severity.
+
+    Nobody is told of an erased call but that it was erased, nor of a test of another endpoint.
+    """
+    if not event.payload or event.type == TEST or event.type not in types_for(endpoint.kind):
+        return False
+    teams = {team.id for team in endpoint.teams.all()}
+    if teams and event.team_id not in teams:
         return False
     if str(endpoint.id) in event.payload.get("told", ()):
         return True
     if endpoint.types and event.type not in endpoint.types:
-        return False
-    teams = {team.id for team in endpoint.teams.all()}
-    if teams and event.team_id not in teams:
         return False
     least, severity = endpoint.severity, event.payload.get("severity", "")
     return not {least, severity} <= set(SEVERITIES) or SEVERITIES.index(severity) >= SEVERITIES.index(least)

@@ -25,6 +25,7 @@ ACTIONS: Mapping[str, str] = {
     "flag.claimed": "acknowledge",
     "flag.resolved": "resolve",
     "flag.retracted": "resolve",
+    "call.erased": "resolve",
     "handover.opened": "trigger",
     "handover.escalated": "trigger",
     "handover.released": "trigger",

@@ -67,7 +67,7 @@ def deliveries_replay_range(*, user: User, endpoint_id: UUID, since: datetime, u
 def _missed(endpoint: Endpoint, since: datetime, until: datetime) -> list[Delivery]:
     """Deliveries of events that the endpoint asks for and was never given: it was off, was made later, or asked for less then."""
     events = Event.objects.filter(type__in=types_for(endpoint.kind), created_at__gte=since, created_at__lt=until, relayed_at__isnull=False)
-    events = events.exclude(deliveries__endpoint=endpoint).exclude(payload={}).order_by("created_at", "id")
+    events = events.exclude(deliveries__endpoint=endpoint).order_by("created_at", "id")
     if endpoint.teams.all():
         events = events.filter(team__in=endpoint.teams.all())
     now, found = database_now(), []

@@ -355,6 +355,13 @@ def test_a_range_is_sent_again_with_what_was_missed_while_the_endpoint_was_off(w
     assert replays.deliveries_replay_range(user=world.owner, endpoint_id=own.id, since=since, until=until) == 0
 
 
+def test_a_range_holds_no_test_of_another_endpoint(world: World, receiver: Receiver) -> None:
+    own, other = created(world.owner, receiver), created(world.owner, receiver)
+    endpoints.endpoint_test(user=world.owner, endpoint_id=other.id)
+    since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(hours=1)
+    assert replays.deliveries_replay_range(user=world.owner, endpoint_id=own.id, since=since, until=until) == 0
+
+
 def test_a_range_that_is_none_or_too_much_is_refused(world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     own, now = created(world.owner, receiver), timezone.now()
     for since, until in ((now, now), (now, now - timedelta(hours=1)), (now - timedelta(days=32), now)):

@@ -15,6 +15,7 @@ from callanalytics.egress import Egress, Policy
 from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
 from callanalytics.events.types import PUBLIC, TEST
+from callanalytics.privacy.services import call_erase
 from callanalytics.routing import pagerduty, sending
 from callanalytics.routing.deliveries import deliveries_claim, deliveries_settle, endpoints_ready
 from callanalytics.routing.links import link
@@ -187,6 +188,16 @@ def test_the_pagers_key_is_not_in_the_log(world: World, receiver: Receiver) -> N
     assert attempt.status_code == 202
     assert ROUTING_KEY not in json.dumps([attempt.request, attempt.response])
     assert FLAG["call"] in attempt.request["body"]
+
+
+def test_the_incident_of_an_erased_call_is_closed(world: World, receiver: Receiver) -> None:
+    endpoint(EndpointKind.PAGERDUTY, ROUTING_KEY, ordered=True)
+    call = factories.done_call(world.billing)
+    relayed(receiver)
+    call_erase(user=world.owner, call_id=call.id, reason="asked for")
+    relayed(receiver)
+    assert [each["event_action"] for each in paged(receiver)][-1] == "resolve"
+    assert {each["dedup_key"] for each in paged(receiver)} == {f"callanalytics/call/{call.id}"}
 
 
 def test_a_pager_is_told_of_nothing_but_what_opens_and_closes_incidents(world: World, receiver: Receiver) -> None:
