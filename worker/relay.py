@@ -107,8 +107,9 @@ class Relay:
             handovers_sweep()
 
     def _room(self, endpoint: Endpoint) -> int:
+        """Nothing is claimed that no thread is free for: its lease would run out while it waits."""
         with self._lock:
-            return EACH - self._busy[endpoint.id]
+            return min(EACH - self._busy[endpoint.id], THREADS - self._busy.total())
 
     def _deliver(self, endpoint: Endpoint, deliveries: Sequence[Delivery]) -> None:
         """One after another; the rest goes back after a failure, so that an endpoint in trouble is asked gently."""

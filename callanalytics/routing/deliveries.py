@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
 from callanalytics.events.types import TEST
 from callanalytics.routing.clock import database_now
@@ -75,7 +76,7 @@ def deliveries_claim(endpoint: Endpoint, limit: int) -> list[Delivery]:
     token = uuid4()
     due = Delivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.WAITING, due_at__lte=Now())
     if endpoint.ordered:
-        due = due.filter(~Exists(_before()))
+        due = due.filter(~Exists(_before()), ~Exists(_at_another_relay()))
     with transaction.atomic():
         rows = taken(due.order_by("due_at", "event_id"))
         alone = endpoint.failures >= REST_AFTER and endpoint.kind != EndpointKind.EMAIL
@@ -86,7 +87,8 @@ def deliveries_claim(endpoint: Endpoint, limit: int) -> list[Delivery]:
             lease_token=token,
             lease_until=Now() + timedelta(seconds=LEASE_S),
         )
-    return list(Delivery.objects.filter(lease_token=token).select_related("event", "endpoint").order_by("event_id"))
+    # By the ids too, for which there is an index.
+    return list(Delivery.objects.filter(id__in=ids, lease_token=token).select_related("event", "endpoint").order_by("event_id"))
 
 
 def _before() -> QuerySet[Delivery]:
@@ -94,6 +96,11 @@ def _before() -> QuerySet[Delivery]:
     return Delivery.objects.filter(
         endpoint=OuterRef("endpoint"), subject=OuterRef("subject"), status__in=Delivery.UNDER_WAY, event_id__lt=OuterRef("event_id")
     )
+
+
+def _at_another_relay() -> QuerySet[Event]:
+    """Events of the same subject that come first and whose deliveries are still being made."""
+    return Event.objects.filter(relayed_at__isnull=True, subject=OuterRef("subject"), id__lt=OuterRef("event_id"))
 
 
 def deliveries_release(deliveries: Sequence[Delivery]) -> None:
@@ -109,33 +116,43 @@ def deliveries_settle(deliveries: Sequence[Delivery], tried: Tried) -> int:
     How many those are whose lease was not lost.
     """
     with transaction.atomic():
-        held = [delivery for delivery in deliveries if _held(delivery).update(**_next(delivery, tried))]
-        Attempt.objects.bulk_create(_attempt(delivery, tried) for delivery in held)
+        telling = _telling(deliveries)
+        held = [
+            delivery for delivery in deliveries if _held(delivery).update(**_next(delivery, tried, erased=delivery.event_id not in telling))
+        ]
+        Attempt.objects.bulk_create(_attempt(delivery, tried, erased=delivery.event_id not in telling) for delivery in held)
         if held and not tried.dropped:
             _endpoint_note(held[0].endpoint_id, tried)
     return len(held)
+
+
+def _telling(deliveries: Sequence[Delivery]) -> set[UUID]:
+    """Ids of the events that still tell something. They are locked: an erasure comes before this, or after it and finds the attempt."""
+    events = Event.objects.select_for_update(no_key=True).filter(id__in=[delivery.event_id for delivery in deliveries]).order_by("id")
+    return {event_id for event_id, payload in events.values_list("id", "payload") if payload}
 
 
 def _held(delivery: Delivery) -> QuerySet[Delivery]:
     return Delivery.objects.filter(id=delivery.id, status=DeliveryStatus.SENDING, lease_token=delivery.lease_token)
 
 
-def _attempt(delivery: Delivery, tried: Tried) -> Attempt:
+def _attempt(delivery: Delivery, tried: Tried, *, erased: bool) -> Attempt:
     return Attempt(
         delivery=delivery,
         milliseconds=tried.milliseconds,
         status_code=tried.status_code,
         error=tried.error[:300],
-        request=dict(tried.request or {}),
-        response=dict(tried.response or {}),
+        request={} if erased else dict(tried.request or {}),
+        response={} if erased else dict(tried.response or {}),
     )
 
 
-def _next(delivery: Delivery, tried: Tried) -> dict[str, Any]:
+def _next(delivery: Delivery, tried: Tried, *, erased: bool) -> dict[str, Any]:
+    """What a delivery is after a try; one of a call that was erased meanwhile is not tried again."""
     free = {"lease_token": None, "lease_until": None}
     if tried.delivered:
         return {**free, "status": DeliveryStatus.DELIVERED, "delivered_at": Now()}
-    if tried.dropped:
+    if tried.dropped or erased:
         return {**free, "status": DeliveryStatus.DROPPED}
     if delivery.attempts >= (1 if delivery.event.type == TEST else len(SCHEDULE_S)):
         return {**free, "status": DeliveryStatus.FAILED}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from callanalytics.egress import Answer, Egress
     from callanalytics.events.models import Event
     from callanalytics.routing.models import Delivery, Endpoint
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_S = 15.0
 TOGETHER = 200
@@ -66,10 +69,18 @@ def webhook(endpoint: Endpoint, event: Event, link: str, now: datetime) -> Body:
 
 def send(deliveries: Sequence[Delivery], endpoint: Endpoint, egress: Egress, link: Callable[[Event], str]) -> Tried:
     """Send what goes in one request and read what is answered. Raises nothing: what goes wrong is what came of it."""
-    if endpoint.kind == EndpointKind.EMAIL:
-        return _mailed(deliveries, endpoint, link)
-    (delivery,) = deliveries
-    return _posted(delivery.event, endpoint, egress, link(delivery.event))
+    began = time.perf_counter()
+    try:
+        if endpoint.kind == EndpointKind.EMAIL:
+            return _mailed(deliveries, endpoint, link)
+        (delivery,) = deliveries
+        return _posted(delivery.event, endpoint, egress, link(delivery.event))
+    except Exception as error:
+        # Else it would be claimed again for ever, and hold what was claimed with it.
+        log.exception("what was to be sent to %s", endpoint.id)
+        return Tried(
+            False, _since(began), error=f"It could not be sent: {type(error).__name__}, an error of this platform's own; see its log."
+        )
 
 
 def parcels(endpoint: Endpoint, deliveries: Sequence[Delivery]) -> list[Sequence[Delivery]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -16,6 +17,7 @@ from callanalytics.egress import Answer, Egress, Policy
 from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
 from callanalytics.events.types import PUBLIC, public_payload
+from callanalytics.privacy.services import call_erase
 from callanalytics.routing import deliveries, sending
 from callanalytics.routing.deliveries import (
     SCHEDULE_S,
@@ -239,6 +241,30 @@ def test_order_by_subject_is_kept_where_it_is_asked_for(world: World) -> None:
     assert [each.id for each in deliveries_claim(own, 9)] == [second.id]
 
 
+def test_order_is_kept_while_another_relay_still_makes_what_comes_first(world: World) -> None:
+    own = endpoint(ordered=True)
+    first, second = happened(subject="f1"), happened("flag.retracted", subject="f1")
+    events_relay()
+    own.deliveries.filter(event=first).delete()
+    Event.objects.filter(id=first.id).update(relayed_at=None)
+    assert deliveries_claim(own, 9) == []
+    events_relay()
+    assert [each.event_id for each in deliveries_claim(own, 9)] == [first.id]
+    assert own.deliveries.filter(event=second, status=DeliveryStatus.WAITING).exists()
+
+
+def test_a_claim_looks_through_no_more_than_is_due(world: World) -> None:
+    own = delivery().endpoint
+    with CaptureQueriesContext(connection) as asked:
+        assert deliveries_claim(own, 5)
+    read = [each["sql"] for each in asked if each["sql"].startswith(("SELECT", "UPDATE"))]
+    with connection.cursor() as cursor:
+        for statement in read:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+            assert not [row for row in cursor.fetchall() if row[3].startswith("SCAN routing_delivery")], statement
+    assert len(read) == 3
+
+
 def test_without_asking_for_order_nothing_waits_for_another(world: World) -> None:
     own = endpoint()
     both = {delivery(own, subject="f1").id, delivery(own, subject="f1", type="flag.retracted").id}
@@ -252,6 +278,37 @@ def test_what_ended_can_be_sent_again_under_its_id(world: World) -> None:
     own.refresh_from_db()
     assert (own.status, own.attempts, own.delivered_at) == (DeliveryStatus.WAITING, 0, None)
     assert {each.event_id for each in deliveries_claim(own.endpoint, 9)} == {own.event_id, waiting.event_id}
+
+
+def test_a_delivery_that_is_on_its_way_while_its_call_is_erased_leaves_no_body_and_is_not_tried_again(world: World) -> None:
+    own = endpoint()
+    call = factories.done_call(world.billing, external_id="C-20481")
+    events_relay()
+    claimed = deliveries_claim(own, 9)
+    call_erase(user=world.owner, call_id=call.id, reason="asked for")
+    for number, each in enumerate(claimed):
+        body = {"headers": {}, "body": "C-20481"}
+        assert deliveries_settle([each], Tried(number == 0, 1, 200 if number == 0 else 500, request=body, response=body))
+    assert [each.status for each in own.deliveries.order_by("event_id")] == [DeliveryStatus.DELIVERED, *["dropped"] * (len(claimed) - 1)]
+    assert len(claimed) > 1
+    assert set(Attempt.objects.values_list("request__body", "response__body")) == {(None, None)}
+
+
+def test_of_an_erased_call_that_no_relay_had_seen_nobody_is_told_but_that_it_is_gone(world: World) -> None:
+    own = endpoint()
+    call = factories.done_call(world.billing)
+    call_erase(user=world.owner, call_id=call.id, reason="asked for")
+    while events_relay():
+        pass
+    assert [each.event.type for each in own.deliveries.all()] == ["call.erased"]
+
+
+def test_an_endpoint_of_other_teams_is_told_nothing_even_where_it_was_addressed_before(world: World) -> None:
+    own = endpoint(types=["call.failed"])
+    asked = happened("handover.escalated", team=world.billing, told=[str(own.id)])
+    assert wants(own, asked)
+    own.teams.add(world.sales)
+    assert not wants(Endpoint.objects.get(), asked)
 
 
 def test_old_deliveries_are_forgotten_and_what_is_under_way_is_not(world: World) -> None:
@@ -297,6 +354,14 @@ def test_a_webhook_is_signed_thin_and_links_to_the_call(world: World, receiver: 
     assert set(told["data"]) == {*FLAG, "subject", "link"}
     assert b"money" not in body
     assert abs((datetime.now(UTC) - datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)).total_seconds()) < 5
+
+
+def test_what_cannot_be_made_into_a_request_is_a_failure_that_is_told(world: World, receiver: Receiver) -> None:
+    own = delivery(endpoint(receiver.url + "/fine"))
+    own.endpoint.secrets = [{"secret": "whsec_no secret at all", "until": None}]
+    outcome = sent(own, receiver)
+    assert (outcome.delivered, outcome.dropped, receiver.asked) == (False, False, [])
+    assert "an error of this platform's own" in outcome.error
 
 
 def test_while_a_secret_is_changed_both_sign(world: World, receiver: Receiver) -> None:

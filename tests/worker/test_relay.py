@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from callanalytics.egress import Egress, Policy
+from callanalytics.routing.models import Endpoint
 from tests.receiver import receiving
 from tests.worker.installation import Installation
+from worker.relay import EACH, THREADS, Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,6 +114,17 @@ def test_a_relay_touches_its_heartbeat_and_outlives_a_database_that_does_not_ans
     site.sql("ALTER TABLE elsewhere RENAME TO routing_endpoint")
     until(lambda: len(receiver.ids("/fine")) == 1, site)
     assert beat.exists()
+
+
+def test_no_more_is_claimed_than_there_are_threads(receiver: Receiver) -> None:
+    relay = Relay(Egress(Policy.of([receiver.url])), lambda _: "")
+    hanging = [Endpoint(name="hangs") for _ in range(THREADS // EACH)]
+    for each in hanging[:-1]:
+        relay._busy[each.id] = EACH
+    relay._busy[hanging[-1].id] = 1
+    assert [relay._room(each) for each in (hanging[0], hanging[-1], Endpoint(name="well"))] == [0, EACH - 1, EACH - 1]
+    relay._busy[hanging[-1].id] = EACH
+    assert relay._room(Endpoint(name="well")) == 0
 
 
 FLAGGED = """
