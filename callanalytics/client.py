@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 WAIT_S = 0.5
-"""Before the second attempt, doubling, unless the server says how long."""
+"""Before the second attempt, doubling; longer where the server says so."""
 LONGEST_WAIT_S = 60.0
 BUSY = frozenset({429, 502, 503, 504})
 
@@ -240,11 +240,14 @@ class Client:
         return _record(Handover, self._asked("POST", f"handovers/{handover_id}/{act}/", json=body).json())
 
     def _pages(self, address: str, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        following: str | None = str(self._http.base_url.join(address).copy_merge_params(_plain(filters)))
-        while following:
-            page = self._asked("GET", following).json()
+        """Of `next` only the query counts: behind a proxy its host may be one that must not be told the key."""
+        query = httpx.QueryParams(_plain(filters))
+        while True:
+            page = self._asked("GET", address, params=query).json()
             yield from page["results"]
-            following = page["next"]
+            if not page["next"]:
+                return
+            query = httpx.URL(page["next"]).params
 
     def _asked(self, method: str, address: str, **body: Any) -> httpx.Response:
         """The answer, after as many attempts as it takes. Raises ApiError."""
@@ -257,28 +260,34 @@ class Client:
                     raise ApiError(0, "unreachable", f"{self._http.base_url} does not answer: {error}", {}, None) from error
                 time.sleep(WAIT_S * 2**attempt)
             else:
-                if answer.status_code not in BUSY or attempt + 1 == ATTEMPTS:
+                if not _passes(answer) or attempt + 1 == ATTEMPTS:
                     return _good(answer)
                 time.sleep(_wait_s(answer, attempt))
             _rewind(body)
         raise AssertionError("unreachable")
 
 
+def _passes(answer: httpx.Response) -> bool:
+    """Also a conflict with an attempt of ours that is still under way: its connection broke, the server goes on."""
+    return answer.status_code in BUSY or (answer.is_error and "retry-after" in answer.headers)
+
+
 def _good(answer: httpx.Response) -> httpx.Response:
     if answer.is_success:
         return answer
     try:
-        found: dict[str, Any] = answer.json()
+        found = answer.json()
     except ValueError:
-        found = {}
+        found = None
+    found = found if isinstance(found, dict) else {}
     errors = {each["field"]: each["detail"] for each in found.get("errors", [])}
     kind = str(found.get("type", "")).rpartition(":")[2]
     raise ApiError(answer.status_code, kind, found.get("detail", answer.reason_phrase), errors, found.get("subject"))
 
 
 def _wait_s(answer: httpx.Response, attempt: int) -> float:
-    asked = answer.headers.get("retry-after", "")
-    return min(float(asked), LONGEST_WAIT_S) if asked.isdecimal() else WAIT_S * 2**attempt
+    asked = str(answer.headers.get("retry-after", ""))
+    return max(WAIT_S * 2.0**attempt, min(float(asked), LONGEST_WAIT_S) if asked.isdecimal() else 0.0)
 
 
 def _rewind(body: Mapping[str, Any]) -> None:

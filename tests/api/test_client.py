@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import threading
 from datetime import UTC, datetime
@@ -128,39 +129,67 @@ def test_what_is_refused_says_why(client: Client, server: tuple[str, str]) -> No
         stranger.about()
 
 
-class Failing(BaseHTTPRequestHandler):
-    """Breaks off, is busy, and then answers; notes what it was sent."""
+class Scripted(BaseHTTPRequestHandler):
+    """Answers as it is told, one after the other; notes what it was sent."""
 
-    seen: list[tuple[str, bytes]] = []
+    answers: list[tuple[int, dict[str, Any]] | None] = []
+    """None breaks the connection off."""
+    seen: list[tuple[str, str, bytes]] = []
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.seen.append((self.headers["idempotency-key"], body))
-        if len(self.seen) == 1:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.seen.append((self.path, self.headers.get("idempotency-key", ""), body))
+        said = self.answers.pop(0)
+        if said is None:
             self.connection.close()
             return
-        answer = b'{"detail": "later"}' if len(self.seen) == 2 else b'{"receipt": "r"}'
-        self.send_response(503 if len(self.seen) == 2 else 202)
+        answer = json.dumps(said[1]).encode()
+        self.send_response(said[0])
         self.send_header("content-length", str(len(answer)))
-        self.send_header("retry-after", "0")
+        if said[0] in (409, 503):
+            self.send_header("retry-after", "0")
         self.end_headers()
         self.wfile.write(answer)
+
+    do_GET = do_POST  # noqa: N815 - the name that http.server calls
 
     def log_message(self, *_: Any) -> None:
         """Says nothing."""
 
 
-def test_a_request_is_sent_again_whole_under_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     monkeypatch.setattr(module, "WAIT_S", 0.01)
-    Failing.seen.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as receiver:
+    Scripted.seen.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as receiver:
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
         with Client(f"http://127.0.0.1:{receiver.server_port}", "ca_x") as client:
-            client._asked("POST", "calls/", data={"team": "Billing"}, files={"file": ("a.wav", io.BytesIO(b"all of it"))})
+            yield client
         receiver.shutdown()
-    assert len(Failing.seen) == 3
-    assert len({key for key, _ in Failing.seen}) == 1
-    assert all(b"all of it" in body for _, body in Failing.seen)
+
+
+def test_a_request_is_sent_again_whole_under_the_same_key(scripted: Client) -> None:
+    Scripted.answers = [None, (409, {"detail": "the first is still under way"}), (503, {"detail": "later"}), (202, {})]
+    scripted._asked("POST", "calls/", data={"team": "Billing"}, files={"file": ("a.wav", io.BytesIO(b"all of it"))})
+    assert len(Scripted.seen) == 4
+    assert len({key for _, key, _ in Scripted.seen}) == 1
+    assert all(b"all of it" in body for _, _, body in Scripted.seen)
+
+
+def test_the_key_is_told_to_no_other_host_that_a_page_names(scripted: Client) -> None:
+    Scripted.answers = [
+        (200, {"results": [], "next": "http://evil.invalid/api/v1/calls/?cursor=c%3D&team=A"}),
+        (200, {"results": [], "next": None}),
+    ]
+    assert list(scripted.calls(team="A")) == []
+    assert [path for path, _, _ in Scripted.seen] == ["/api/v1/calls/?team=A", "/api/v1/calls/?cursor=c%3D&team=A"]
+
+
+def test_an_answer_that_is_no_problem_of_ours_is_told_by_its_status(scripted: Client) -> None:
+    Scripted.answers = [(418, ["of a proxy"])]  # type: ignore[list-item]  # a proxy answers what it likes
+    with pytest.raises(ApiError) as refused:
+        scripted.about()
+    assert refused.value.status == 418
 
 
 def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
