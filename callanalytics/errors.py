@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class ApplicationError(Exception):
     """Says in plain words what was wrong and what to do.
 
-    `code` is stable for programs: `invalid`, `forbidden`, `not_found`, `conflict`, `locked`, `too_large`, `unprocessable`, `checksum`,
-    `no_space`. `subject` is the id of what is in the way, where the user may know of it.
+    `code` is stable for programs: `invalid`, `forbidden`, `not_found`, `conflict`, `under_way`, `locked`, `too_large`, `unprocessable`,
+    `checksum`, `no_space`. `subject` is the id of what is in the way, where the user may know of it.
     """
 
     def __init__(self, message: str, *, code: str = "invalid", field: str | None = None, subject: UUID | None = None) -> None:

@@ -178,6 +178,7 @@ REST_FRAMEWORK = {
         "callanalytics.api.authentication.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "callanalytics.api.negotiation.AsItIs",
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["callanalytics.api.throttling.Rate"],
     "EXCEPTION_HANDLER": "callanalytics.api.errors.answered",

@@ -15,6 +15,7 @@ from rest_framework.reverse import reverse
 
 from callanalytics.api import manifests
 from callanalytics.api.authentication import asking, scoped
+from callanalytics.api.errors import sayable
 from callanalytics.api.serializers import AnnouncedCallSerializer
 from callanalytics.errors import ApplicationError
 from callanalytics.people.selectors import access_for
@@ -71,8 +72,6 @@ def batch(request: Request) -> Response:
     user = asking(request)
     if not access_for(user).is_supervisor:
         raise ApplicationError("Only supervisors may add calls.", code="forbidden")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > manifests.MOST_BYTES:
-        raise ApplicationError(f"The list is larger than {manifests.MOST_BYTES >> 20} MB; send it in parts.", code="too_large")
     rows = request.data
     if not isinstance(rows, list):
         raise ApplicationError("Send a JSON list of calls, or CSV.")
@@ -91,6 +90,6 @@ def _shown(outcome: Outcome, row: Any, request: Request) -> dict[str, Any]:
         "status": outcome.status,
         "id": str(call.id) if call else None,
         "url": reverse("api-call", args=[call.id], request=request) if call else None,
-        "external_id": call.external_id if call else str(given)[:120],
+        "external_id": call.external_id if call else sayable(given)[:120],
         "errors": outcome.errors,
     }

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
-from django.http import Http404, JsonResponse
+from django.http import Http404, JsonResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -26,17 +26,21 @@ STATUS: Mapping[str, int] = {
     "forbidden": status.HTTP_403_FORBIDDEN,
     "not_found": status.HTTP_404_NOT_FOUND,
     "conflict": status.HTTP_409_CONFLICT,
+    "under_way": status.HTTP_409_CONFLICT,
     "locked": status.HTTP_423_LOCKED,
     "checksum": 460,  # of the tus protocol
     "too_large": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     "unprocessable": status.HTTP_422_UNPROCESSABLE_ENTITY,
     "no_space": status.HTTP_507_INSUFFICIENT_STORAGE,
 }
+RETRY_AFTER_S: Mapping[str, int] = {"under_way": 1, "locked": 1}
+"""Of what passes by itself."""
 TITLES: Mapping[int, str] = {each.value: each.phrase for each in HTTPStatus} | {460: "Checksum Mismatch"}
 MEDIA_TYPE = "application/problem+json"
 KIND = "urn:callanalytics:problem:"
 """Of the member `type`: stable, for programs to go by."""
 SEVERAL = "Some fields are not as they must be; see errors."
+UNREADABLE = "The request could not be read: it is not well formed, nested too deep, or broke off."
 NO_SPACE = "The disk for recordings is full. Nothing was kept: tell who runs this platform, and send it again."
 OUR_FAULT = "Something went wrong on our side, and was written to the log. Nothing is known to be lost; try again in a moment."
 
@@ -61,13 +65,13 @@ def answered(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ApplicationError):
         fields = {error.field: [error.message]} if error.field else None
         status_code = STATUS.get(error.code, 400)
-        return _response(problem(status_code, error.code, error.message, fields, subject=error.subject))
+        return _response(problem(status_code, error.code, error.message, fields, subject=error.subject), RETRY_AFTER_S.get(error.code))
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         return _response(problem(507, "no_space", NO_SPACE))
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return _response(problem(413, "too_large", str(error)))
-    if isinstance(error, SuspiciousOperation):
-        return _response(problem(400, "invalid", "The request could not be read."))
+    if isinstance(error, SuspiciousOperation | UnreadablePostError | RecursionError):
+        return _response(problem(400, "invalid", UNREADABLE))
     response = exception_handler(error, context)
     return None if response is None else _reshaped(error, response)
 
@@ -103,8 +107,13 @@ def _reshaped(error: Exception, response: Response) -> Response:
 def field_details(detail: Any) -> Fields:
     """What a serializer found, as texts by field; "" for the whole."""
     if not isinstance(detail, dict):
-        return {"": [str(item) for item in detail]}
-    return {name: [str(item) for item in (items if isinstance(items, list) else [items])] for name, items in detail.items()}
+        return {"": [sayable(item) for item in detail]}
+    return {sayable(name): [sayable(item) for item in (items if isinstance(items, list) else [items])] for name, items in detail.items()}
+
+
+def sayable(given: object) -> str:
+    """JSON may hold half of a surrogate pair, which no answer can."""
+    return str(given).encode(errors="replace").decode()
 
 
 def _code(error: Exception) -> str:
@@ -120,5 +129,6 @@ def _message(response: Response) -> str:
     return str(data.get("detail", data)) if isinstance(data, dict) else str(data)
 
 
-def _response(found: dict[str, Any]) -> Response:
-    return Response(found, status=found["status"], content_type=MEDIA_TYPE)
+def _response(found: dict[str, Any], retry_after_s: int | None = None) -> Response:
+    headers = {"Retry-After": str(retry_after_s)} if retry_after_s is not None else None
+    return Response(found, status=found["status"], headers=headers, content_type=MEDIA_TYPE)

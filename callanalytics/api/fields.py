@@ -21,7 +21,7 @@ class Strict(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Mapping[str, Any]) -> Any:
         names = data if isinstance(data, Mapping) else ()
-        unknown = {_sayable(name): [f"Unknown field; known are {', '.join(self.fields)}."] for name in names if name not in self.fields}
+        unknown = {str(name): [f"Unknown field; known are {', '.join(self.fields)}."] for name in names if name not in self.fields}
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -29,11 +29,6 @@ class Strict(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError(unknown)
         return value
-
-
-def _sayable(name: object) -> str:
-    """JSON may hold half of a surrogate pair, which no answer can."""
-    return str(name).encode(errors="replace").decode()
 
 
 @extend_schema_field(OpenApiTypes.STR)

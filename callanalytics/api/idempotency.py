@@ -31,7 +31,7 @@ LONGEST = 255
 def idempotent(again: Callable[[Request, str], Response]) -> Callable[[Callable[[Request], Response]], Callable[[Request], Response]]:
     """For a view that makes something: `again` answers with what the first request made, by its id in `response.data["id"]`.
 
-    Raises ApplicationError: `unprocessable` where the key came with another request, `conflict` where the first is still under way.
+    Raises ApplicationError: `unprocessable` where the key came with another request, `under_way` where the first is still under way.
     """
 
     def decorated(view: Callable[[Request], Response]) -> Callable[[Request], Response]:
@@ -75,7 +75,7 @@ def _claimed(request: Request, key: str) -> tuple[IdempotentRequest, bool]:
     except IntegrityError:
         row = theirs.filter(key=key).first()
     if row is None or (not row.subject and row.fingerprint == fingerprint):
-        raise ApplicationError("The first request with this Idempotency-Key is still under way; ask again in a moment.", code="conflict")
+        raise ApplicationError("The first request with this Idempotency-Key is still under way; ask again in a moment.", code="under_way")
     if row.fingerprint != fingerprint:
         message = "This Idempotency-Key came with another request before; a new request needs a key of its own."
         raise ApplicationError(message, code="unprocessable", field="Idempotency-Key")

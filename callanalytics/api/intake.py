@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -98,7 +97,7 @@ def basic_credentials(request: Request) -> str:
         return ""
     try:
         return base64.b64decode(text.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ":"
 
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 10_000
-MOST_BYTES = 32 << 20
 DELIMITERS = ",;\t"
 NOT_STORED = "This row could not be stored just now; send the list again."
 

@@ -6,7 +6,6 @@ Core, with the extensions creation, creation-with-upload, termination, checksum 
 from __future__ import annotations
 
 import base64
-import binascii
 from functools import wraps
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
@@ -174,7 +173,7 @@ def _metadata(text: str) -> dict[str, str]:
         name, _, value = pair.partition(" ")
         try:
             found[name] = base64.b64decode(value.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise ApplicationError(f"The value of {name} is not base64 of UTF-8 text.", field="Upload-Metadata") from error
     return found
 
@@ -188,7 +187,7 @@ def _checksum(request: Request) -> resumable.Checksum | None:
         raise ApplicationError(f"Checksums are made by {' or '.join(resumable.ALGORITHMS)}.", field="Upload-Checksum")
     try:
         return resumable.Checksum(algorithm, base64.b64decode(digest, validate=True))
-    except binascii.Error as error:
+    except ValueError as error:
         raise ApplicationError("The checksum is not base64.", field="Upload-Checksum") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,9 +72,16 @@ def test_what_is_not_as_it_must_be_is_named(api: Callable[[str], APIClient], fie
     assert not Call.objects.exists()
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '"https://pbx.example.org/a.wav"', "null", b"\xff"])
+@pytest.mark.parametrize("body", ["", "{", "[]", '"https://pbx.example.org/a.wav"', "null", b"\xff", "[" * 100_000, '{"url": NaN}'])
 def test_a_body_that_is_no_call_is_refused(api: Callable[[str], Any], body: str | bytes) -> None:
     assert error(api("supervisor").generic("POST", "/api/v1/calls/", body, content_type="application/json"))["status"] == 400
+
+
+@pytest.mark.parametrize(("fields", "field"), [({"direction": "\ud800"}, "direction"), ({"\ud800": "x"}, "?"), ({"url": "\ud800"}, "url")])
+def test_half_of_a_character_is_refused_like_any_other_nonsense(api: Callable[[str], Any], fields: dict[str, str], field: str) -> None:
+    body = json.dumps({"url": URL} | fields)
+    told = error(api("supervisor").generic("POST", "/api/v1/calls/", body, content_type="application/json"))
+    assert (told["status"], set(told["fields"])) == (400, {field})
 
 
 @pytest.mark.parametrize("role", ["reviewer", "agent"])

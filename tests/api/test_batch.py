@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
+from callanalytics import uploads
 from callanalytics.api import manifests
 from callanalytics.calls.files import recording_path
 from callanalytics.calls.models import Call
@@ -63,8 +64,8 @@ def test_the_same_list_again_changes_nothing_and_takes_what_was_corrected(client
 
 
 def test_a_json_list_is_taken_like_a_table(client: Any) -> None:
-    told = send(client, [{"url": URL.format(1), "tags": ["a", "b"]}, {"agnet": "A17"}, "c", None, []]).json()
-    assert (told["accepted"], told["refused"]) == (1, 4)
+    told = send(client, [{"url": URL.format(1), "tags": ["a", "b"]}, {"agnet": "A17"}, "c", None, [], {"external_id": "\ud800"}]).json()
+    assert (told["accepted"], told["refused"]) == (1, 5)
     assert set(told["rows"][1]["errors"]) == {"url", "agnet"}
 
 
@@ -99,7 +100,7 @@ def test_json_that_is_no_list_is_refused(client: Any, body: Any) -> None:
 def test_a_list_that_is_too_long_is_refused_before_a_row_is_taken(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifests, "MOST_ROWS", 1)
     assert error(send(client, [{"url": URL.format(each)} for each in range(2)]))["status"] == 413
-    monkeypatch.setattr(manifests, "MOST_BYTES", 10)
+    monkeypatch.setattr(uploads, "MOST_IN_MEMORY", 10)
     assert error(send(client, [{"url": URL}]))["status"] == 413
     assert not Call.objects.exists()
 

@@ -63,7 +63,7 @@ def test_what_is_under_way_is_not_done_beside_itself(crm: APIClient) -> None:
     send(crm)
     IdempotentRequest.objects.update(subject="", status_code=None)
     response = send(crm)
-    assert response.status_code == 409
+    assert (response.status_code, error(response)["code"], response["Retry-After"]) == (409, "under_way", "1")
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(minutes=3))
     assert send(crm).status_code == 200, "the first was broken off, and its call is there"
 

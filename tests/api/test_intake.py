@@ -68,7 +68,7 @@ def test_a_key_may_be_the_password_of_http_basic(world: World) -> None:
     assert error(form(client(key(world, "calls:read"))))["status"] == 403
     nobody = APIClient()
     assert error(form(nobody))["status"] == 401
-    for broken in ("Basic", "Basic ???", "Basic " + base64.b64encode(b"\xff").decode()):
+    for broken in ("Basic", "Basic ???", "Basic \xe9", "Basic " + base64.b64encode(b"\xff").decode()):
         nobody.credentials(HTTP_AUTHORIZATION=broken)
         assert error(form(nobody))["status"] == 401
     assert error(client(good).get("/api/v1/calls/"))["status"] == 401, "only where others call"
@@ -79,6 +79,7 @@ def test_with_a_token_only_what_twilio_signed_is_taken(client: Any, settings: Se
     where = f"{TOLD}twilio/?channels=customer,agent"
     signature = twilio._signature(settings.PUBLIC_URL + where + "".join(name + TWILIO[name] for name in sorted(TWILIO)), "t0ken")
     assert error(form(client, where))["status"] == 403
+    assert error(form(client, where, HTTP_X_TWILIO_SIGNATURE="\xe9"))["status"] == 403
     assert error(form(client, where, TWILIO | {"CallSid": "CA9"}, HTTP_X_TWILIO_SIGNATURE=signature))["status"] == 403
     assert not Call.objects.exists()
     assert form(client, where, HTTP_X_TWILIO_SIGNATURE=signature).status_code == 202

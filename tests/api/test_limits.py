@@ -68,7 +68,8 @@ def test_a_sender_that_falls_silent_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         return HttpResponse("left")
 
     with ours, theirs:
-        request = RequestFactory().post(CALLS, **{"gunicorn.socket": ours})
+        request = RequestFactory().post(CALLS)
+        request.META["gunicorn.socket"] = ours
         assert uploads.UploadLimitMiddleware(read)(request).status_code == 200
         assert ours.gettimeout() is None, "what is sent back may take its time"
     assert '"gunicorn.socket": sock' in getsource(import_module("gunicorn.http.wsgi"))

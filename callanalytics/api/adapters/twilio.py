@@ -34,7 +34,7 @@ def is_signed(signature: str, url: str, form: Mapping[str, str], token: str, *, 
     Twilio signs the address as it was given: with or without its port, and its user and password (`credentials`).
     """
     fields = "".join(name + form[name] for name in sorted(form))
-    return any(hmac.compare_digest(_signature(each + fields, token), signature) for each in _spellings(url, credentials))
+    return any(hmac.compare_digest(_signature(each + fields, token).encode(), signature.encode()) for each in _spellings(url, credentials))
 
 
 def _signature(signed: str, token: str) -> str:
