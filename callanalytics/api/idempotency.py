@@ -66,8 +66,9 @@ def _once(request: Request, key: str, view: Callable[[Request], Response], again
 def _claimed(request: Request, key: str) -> tuple[IdempotentRequest, bool]:
     """The row of this key, and whether the request is to be done. Whoever wrote the row does it."""
     user, fingerprint, now = asking(request), _fingerprint(request), timezone.now()
+    # Everybody's: a key that is revoked never comes again to clear up after itself.
+    IdempotentRequest.objects.filter(created_at__lt=now - KEPT).delete()
     theirs = IdempotentRequest.objects.filter(user=user)
-    theirs.filter(created_at__lt=now - KEPT).delete()
     theirs.filter(key=key, subject="", created_at__lt=now - UNDER_WAY).delete()
     try:
         with transaction.atomic():

@@ -18,7 +18,7 @@ class IdempotentRequest(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(name="idempotent_once", fields=("user", "key"))]
-        indexes = [models.Index(name="idempotent_age", fields=("user", "created_at"))]
+        indexes = [models.Index(name="idempotent_age", fields=("created_at",))]
 
     def __str__(self) -> str:
         return f"{self.key}: {self.subject or 'under way'}"

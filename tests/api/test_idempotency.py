@@ -75,6 +75,13 @@ def test_a_key_is_forgotten_after_a_day(crm: APIClient) -> None:
     assert IdempotentRequest.objects.count() == 1
 
 
+def test_what_a_program_sent_that_never_comes_back_is_forgotten_too(crm: APIClient, world: World) -> None:
+    IdempotentRequest.objects.create(user=world.owner, key="old", fingerprint="f", subject="s")
+    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    send(crm)
+    assert not IdempotentRequest.objects.filter(user=world.owner).exists()
+
+
 def test_an_erased_call_leaves_nothing_to_answer_with(crm: APIClient, world: World) -> None:
     made = send(crm, customer_reference="K-9").json()
     call_erase(user=world.owner, call_id=made["id"], reason="asked for")

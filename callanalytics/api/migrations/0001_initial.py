@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ("user", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "indexes": [models.Index(fields=["user", "created_at"], name="idempotent_age")],
+                "indexes": [models.Index(fields=["created_at"], name="idempotent_age")],
                 "constraints": [models.UniqueConstraint(fields=("user", "key"), name="idempotent_once")],
             },
         ),
