@@ -76,7 +76,7 @@ class Watch:
         return True
 
     def _refused(self, found: Found, reason: str) -> bool:
-        watched_note(found, refused=reason)
+        watched_note(found, call=None)
         self._tell(f"{found.name}: refused: {reason} It is left where it is, and looked at again once it changes.", True)
         return False
 

@@ -167,12 +167,12 @@ class WatchedFile(models.Model):
 
     key = models.CharField(primary_key=True, max_length=64, help_text="SHA-256 of where it lies.")
     version = models.CharField(max_length=200, help_text="Its size and time, or its tag, and those of what lies beside it.")
-    refused = models.CharField(max_length=500, blank=True, help_text="Why it was not taken; empty where it was.")
+    refused = models.BooleanField(default=False, help_text="It was not taken; why is in the log alone, since a reason may tell of a call.")
     call = models.ForeignKey(Call, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
-        return self.refused or str(self.call_id)
+        return "refused" if self.refused else str(self.call_id)
 
 
 class AnalysisRun(models.Model):

@@ -36,9 +36,9 @@ def watched_news(found: Sequence[Found]) -> list[Found]:
     return [each for each in found if each.key not in rows or _is_other(rows[each.key], each)]
 
 
-def watched_note(found: Found, *, call: Call | None = None, refused: str = "") -> None:
-    """Remember that it became this call, or why it did not."""
-    said = {"version": found.whole_version, "call": call, "refused": refused[:500]}
+def watched_note(found: Found, *, call: Call | None) -> None:
+    """Remember that it became this call, or none."""
+    said = {"version": found.whole_version, "call": call, "refused": call is None}
     WatchedFile.objects.update_or_create(key=found.key, defaults=said)
 
 

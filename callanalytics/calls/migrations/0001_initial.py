@@ -364,7 +364,12 @@ class Migration(migrations.Migration):
             fields=[
                 ("key", models.CharField(help_text="SHA-256 of where it lies.", max_length=64, primary_key=True, serialize=False)),
                 ("version", models.CharField(help_text="Its size and time, or its tag, and those of what lies beside it.", max_length=200)),
-                ("refused", models.CharField(blank=True, help_text="Why it was not taken; empty where it was.", max_length=500)),
+                (
+                    "refused",
+                    models.BooleanField(
+                        default=False, help_text="It was not taken; why is in the log alone, since a reason may tell of a call."
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now=True)),
                 ("call", models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="calls.call")),
             ],
