@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MARK = "ca_"
 """Begins every key, so that scanners for leaked secrets can find one."""
+NAME = 120
 SECRET_BYTES = 32
 """So much chance needs no slow hash: nobody guesses 256 bits."""
 USED_EVERY = timedelta(minutes=1)
@@ -105,8 +106,8 @@ def _check_rights(user: User, team: Team | None) -> None:
 
 
 def _check(name: str, scopes: Sequence[str], expires_at: datetime | None) -> None:
-    if not name.strip():
-        raise ApplicationError("Give the key a name that says who uses it.", field="name")
+    if not 0 < len(name.strip()) <= NAME:
+        raise ApplicationError(f"Give the key a name of at most {NAME} characters that says who uses it.", field="name")
     if not scopes or not set(scopes) <= set(Scope.values):
         raise ApplicationError(f"Choose what the key may do, one or more of {', '.join(Scope.values)}.", field="scopes")
     if expires_at is not None and expires_at <= timezone.now():

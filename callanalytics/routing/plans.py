@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.db import transaction
 from django.db.models import Q
@@ -166,6 +166,8 @@ def _check(team: Team | None, values: Mapping[str, Any], steps: Sequence[NewStep
         raise ApplicationError(f"A plan has 1 to {MOST_STEPS} steps; the board alone is one.", field="steps")
     if (values.get("quiet_from") is None) != (values.get("quiet_to") is None):
         raise ApplicationError("Quiet hours have a beginning and an end; leave both empty for none.", field="quiet_to")
+    if values.get("quiet_zone", "UTC") not in available_timezones():
+        raise ApplicationError("There is no such time zone.", field="quiet_zone")
     for step in steps:
         _check_step(team, step)
 

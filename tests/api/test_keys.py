@@ -140,6 +140,7 @@ def test_keys_are_listed_and_revoked_by_who_supervises_their_team(world: World, 
     ("fields", "named"),
     [
         ({"name": " "}, "name"),
+        ({"name": "x" * 121}, "name"),
         ({"scopes": []}, "scopes"),
         ({"scopes": ["calls:everything"]}, "scopes"),
         ({"expires_at": timezone.now() - timedelta(hours=1)}, "expires_at"),

@@ -78,6 +78,7 @@ def test_a_plan_that_makes_no_sense_is_refused(world: World) -> None:
         ({}, [], "1 to 6 steps"),
         ({}, [NewStep(1)] * 7, "1 to 6 steps"),
         ({"quiet_from": time(8)}, [NewStep(1)], "beginning and an end"),
+        ({"quiet_zone": "Europe/Bielefeld"}, [NewStep(1)], "no such time zone"),
         ({}, [NewStep(1, "person")], "one person"),
         ({}, [NewStep(1, "queue", person_id=world.owner.id)], "one person"),
         ({}, [NewStep(1, "person", person_id=world.agent_user.id)], "could not claim"),
