@@ -80,7 +80,7 @@ def upload_create(length: int, fields: Mapping[str, Any], *, user: User) -> Uplo
     upload = Upload(user=user, length=length, fields=dict(fields), expires_at=timezone.now() + KEPT_FOR)
     path = files.upload_path(upload.id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    path.touch(mode=0o600)
     upload.save(force_insert=True)
     return upload
 

@@ -60,6 +60,10 @@ class Broken:
         return chunk
 
 
+def test_what_arrived_is_for_the_platform_alone_to_read(upload: Upload) -> None:
+    assert files.upload_path(upload.id).stat().st_mode & 0o077 == 0
+
+
 def test_parts_become_a_call_with_the_whole_recording(world: World, upload: Upload, media: Path) -> None:
     assert append(upload, 0, AUDIO[:100]).offset == 100
     assert append(upload, 100, AUDIO[100:5000]).call is None
