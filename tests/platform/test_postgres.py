@@ -296,7 +296,7 @@ with mock.patch.object(corrections, "event_record", mock.Mock(wraps=corrections.
         lambda: verdict_record(user=root, flag_id=flag.id, answer="confirm"),
     )
 """
-    objected, refused = lines(home, database, TWO + script)
+    refused, objected = sorted(lines(home, database, TWO + script))
     assert objected == "queued"
     assert refused.startswith("ApplicationError This flag was retracted")
 
@@ -311,7 +311,8 @@ with mock.patch.object(outbox, "flags_follow", mock.Mock(wraps=outbox.flags_foll
     )
 print(Call.objects.filter(id=call.id).count(), Event.objects.filter(subject=str(call.id), type="call.analyzed").get().payload)
 """
-    assert lines(home, database, TWO + script) == ["True", "1", "0 {}"]
+    *both, left = lines(home, database, TWO + script)
+    assert (set(both), left) == ({"True", "1"}, "0 {}")
 
 
 def test_migrations_go_back_and_forth(home: Path, database: str) -> None:
