@@ -37,6 +37,8 @@ LONGEST_WAIT_S = 86_400.0
 """A receiver's Retry-After may not ask for more."""
 LEASE_S = 60
 """Longer than any request may take; a delivery whose relay died is tried again after it."""
+MAIL_LEASE_S = 600
+"""Of a mail: a mail server may take EMAIL_TIMEOUT for every recipient, and a mail whose lease ran out meanwhile is sent twice."""
 REST_AFTER = 5
 """Failed attempts in a row from which an endpoint rests, so that it slows nobody ..."""
 REST_S, LONGEST_REST_S = 5.0, 300.0
@@ -85,7 +87,7 @@ def deliveries_claim(endpoint: Endpoint, limit: int) -> list[Delivery]:
             status=DeliveryStatus.SENDING,
             attempts=F("attempts") + 1,
             lease_token=token,
-            lease_until=Now() + timedelta(seconds=LEASE_S),
+            lease_until=Now() + timedelta(seconds=MAIL_LEASE_S if endpoint.kind == EndpointKind.EMAIL else LEASE_S),
         )
     # By the ids too, for which there is an index.
     return list(Delivery.objects.filter(id__in=ids, lease_token=token).select_related("event", "endpoint").order_by("event_id"))

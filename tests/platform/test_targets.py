@@ -17,6 +17,7 @@ from callanalytics.events.services import event_record
 from callanalytics.events.types import PUBLIC, TEST
 from callanalytics.privacy.services import call_erase
 from callanalytics.routing import pagerduty, sending
+from callanalytics.routing.addresses import MOST_ADDRESSES
 from callanalytics.routing.deliveries import deliveries_claim, deliveries_settle, endpoints_ready
 from callanalytics.routing.links import link
 from callanalytics.routing.models import Attempt, Delivery, DeliveryStatus, Endpoint, EndpointKind, Handover, HandoverStatus
@@ -271,6 +272,16 @@ def test_a_refused_mail_is_one_failure_and_is_tried_again_as_one(world: World, m
     mails.refusal = b""
     assert {each.status for each in relayed()} == {DeliveryStatus.DELIVERED}
     assert len(mails.mails) == 1
+
+
+def test_a_mail_server_may_take_its_time_for_every_recipient(world: World, mails: MailServer, settings: Settings) -> None:
+    own = endpoint(EndpointKind.EMAIL, "a@example.org")
+    happened()
+    events_relay()
+    (claimed,) = deliveries_claim(own, sending.TOGETHER)
+    assert claimed.lease_until is not None
+    steps = MOST_ADDRESSES + 10  # connect, greet, TLS, greet, sign in, sender, data, text, end
+    assert (claimed.lease_until - timezone.now()).total_seconds() > steps * settings.EMAIL_TIMEOUT
 
 
 def test_without_a_mail_server_a_mail_fails_and_says_why(world: World, settings: Settings) -> None:
