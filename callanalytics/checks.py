@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -12,11 +13,14 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from analysis.config import load
 from analysis.errors import AnalysisError
 from callanalytics import weights
+from callanalytics.egress import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
+
+RATE = re.compile(r"[1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day)")
 
 
 @register(Tags.files)
@@ -35,6 +39,20 @@ def analysis_config_readable(**_kwargs: Any) -> Sequence[CheckMessage]:
     except AnalysisError as error:
         return [Error(error.message, hint="Correct CALLANALYTICS_ANALYSIS_CONFIG.", id="callanalytics.E002")]
     return []
+
+
+@register()
+def network_settings_readable(**_kwargs: Any) -> Sequence[CheckMessage]:
+    """Before the first request, which would fail by them."""
+    found: list[CheckMessage] = []
+    try:
+        Policy.of(settings.EGRESS_ALLOW)
+    except ValueError as error:
+        found.append(Error(f"{error}.", hint="Correct CALLANALYTICS_EGRESS_ALLOW.", id="callanalytics.E003"))
+    if not RATE.fullmatch(settings.API_RATE):
+        hint = "Set CALLANALYTICS_API_RATE to one as 100/s or 2000/min."
+        found.append(Error(f"{settings.API_RATE!r} is no rate of requests.", hint=hint, id="callanalytics.E004"))
+    return found
 
 
 @register(deploy=True)

@@ -135,6 +135,22 @@ def test_a_media_folder_that_is_not_there_is_an_error(settings: Settings, tmp_pa
     assert [message.id for message in checks.media_writable()] == ["callanalytics.E001"]
 
 
+@pytest.mark.parametrize(
+    ("rate", "allow", "wrong"),
+    [
+        ("100/s", ["crm.internal:8443"], []),
+        ("2000/min", [], []),
+        ("fast", [], ["callanalytics.E004"]),
+        ("0/s", ["10.0.0.0/33"], ["callanalytics.E003", "callanalytics.E004"]),
+    ],
+)
+def test_a_rate_or_an_allow_list_that_is_none_is_said_before_a_request_fails(
+    settings: Settings, rate: str, allow: list[str], wrong: list[str]
+) -> None:
+    settings.API_RATE, settings.EGRESS_ALLOW = rate, allow
+    assert [message.id for message in checks.network_settings_readable()] == wrong
+
+
 @pytest.mark.django_db
 def test_health_is_answered_to_anyone_under_any_name(client: Client) -> None:
     answer = client.get("/healthz", headers={"host": "10.0.0.7"})
