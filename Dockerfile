@@ -34,4 +34,4 @@ RUN set -a && . deploy/check.env \
 
 VOLUME /data
 EXPOSE 8000
-CMD ["gunicorn", "callanalytics.wsgi", "--bind", "0.0.0.0:8000", "--workers", "3", "--threads", "4", "--timeout", "120", "--no-control-socket"]
+CMD ["gunicorn", "callanalytics.wsgi", "--bind", "0.0.0.0:8000", "--workers", "3", "--threads", "4", "--timeout", "120", "--limit-request-line", "8190", "--no-control-socket"]

@@ -65,7 +65,8 @@ class Installation:
     def serve(self) -> str:
         """The address of gunicorn, as production runs it, once it answers; the same one when it is started again."""
         self.port = self.port or _free_port()
-        self.server = self._start("-m", "gunicorn", "callanalytics.wsgi", "--bind", f"127.0.0.1:{self.port}", "--threads", "4")
+        limits = ("--threads", "4", "--limit-request-line", "8190")
+        self.server = self._start("-m", "gunicorn", "callanalytics.wsgi", "--bind", f"127.0.0.1:{self.port}", *limits)
         address = f"http://127.0.0.1:{self.port}"
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
