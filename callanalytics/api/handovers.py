@@ -33,7 +33,7 @@ class HandoverFiltersSerializer(PageSerializer):
     """What the list of handovers can be narrowed to."""
 
     status = serializers.ChoiceField(HandoverStatus.choices, required=False)
-    team = serializers.CharField(required=False)
+    team = serializers.CharField(required=False, max_length=120)
     severity = serializers.ChoiceField(SeverityChoice.choices, required=False)
     mine = serializers.BooleanField(default=False, help_text="Those claimed with this key, or by this person, or meant for them.")
 
@@ -58,6 +58,7 @@ class HandoverSerializer(serializers.ModelSerializer[Handover]):
     rule = serializers.CharField(source="flag.rule", read_only=True)
     severity = serializers.CharField(source="flag.severity", read_only=True)
     claimed_by = serializers.SerializerMethodField(help_text="Empty while nobody has it.")
+    outcome = serializers.ChoiceField(Outcome.choices, read_only=True, allow_blank=True, help_text="Empty until it is resolved.")
 
     class Meta:
         model = Handover

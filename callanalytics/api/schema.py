@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, OpenApiWebhook, inline_serializer
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, OpenApiWebhook, inline_serializer
 from rest_framework import serializers
 
 from callanalytics.api.authentication import InScope
 from callanalytics.api.errors import MEDIA_TYPE
+from callanalytics.api.examples import EXAMPLES
 from callanalytics.api.serializers import ProblemSerializer
 from callanalytics.events.types import PUBLIC, SCHEMA
 
@@ -39,10 +40,13 @@ JSON_TYPES: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer"
 
 
 class ApiSchema(AutoSchema):
-    """Every operation may answer with problem details, and its first sentence says what it does."""
+    """Every operation may answer with problem details, has its examples, and its first sentence says what it does."""
 
     def get_summary(self) -> str:
         return re.split(r"[.:;]\s|\.$", self.get_description(), maxsplit=1)[0]
+
+    def get_examples(self) -> list[OpenApiExample]:
+        return list(EXAMPLES.get(self.get_operation_id(), ()))
 
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)

@@ -77,9 +77,9 @@ class CallFiltersSerializer(PageSerializer):
     """What the list of calls can be narrowed to; times are those of the call's start."""
 
     status = serializers.ChoiceField(CallStatus.choices, required=False)
-    team = serializers.CharField(required=False)
-    queue = serializers.CharField(required=False)
-    agent = serializers.CharField(required=False)
+    team = serializers.CharField(required=False, max_length=120)
+    queue = serializers.CharField(required=False, max_length=120)
+    agent = serializers.CharField(required=False, max_length=60)
     flagged = serializers.BooleanField(required=False, allow_null=True, default=None)
     since = MomentField(required=False)
     until = MomentField(required=False)
@@ -107,9 +107,12 @@ class CallSerializer(serializers.ModelSerializer[Call]):
     agent = serializers.SlugRelatedField[Any](slug_field="code", read_only=True, allow_null=True)
     queue = serializers.SlugRelatedField[Any](slug_field="name", read_only=True, allow_null=True)
     scoring = serializers.ChoiceField(ScoringChoice.choices, read_only=True, allow_blank=True)
+    channels = serializers.ListField(child=serializers.CharField(), read_only=True, help_text="Who is on which, in order.")
+    tags = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = Call
+        extra_kwargs = {name: {"allow_null": True} for name in CALL_EMOTION}
         fields = (
             "id",
             "url",
@@ -227,7 +230,7 @@ class FlagFiltersSerializer(PageSerializer):
     status = serializers.ChoiceField(FlagStatus.choices, required=False)
     severity = serializers.ChoiceField(["medium", "high"], required=False)
     rule = serializers.CharField(required=False, max_length=60)
-    team = serializers.CharField(required=False)
+    team = serializers.CharField(required=False, max_length=120)
     since = MomentField(required=False)
     until = MomentField(required=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +71,16 @@ def test_what_is_not_as_it_must_be_is_named(api: Callable[[str], APIClient], fie
     assert (told["status"], set(told["fields"])) == (400, {field})
     assert "169.254" not in told["detail"]
     assert not Call.objects.exists()
+
+
+def test_an_inner_address_is_refused_with_its_reason_in_the_log_alone(
+    api: Callable[[str], APIClient], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, logger="callanalytics.egress"):
+        refused = announce(api("supervisor"), "https://169.254.169.254/latest/meta-data/")
+    assert error(refused)["status"] == 400
+    assert "refused a request to 169.254.169.254 port 443" in caplog.text
+    assert b"169.254" not in refused.content
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '"https://pbx.example.org/a.wav"', "null", b"\xff", "[" * 100_000, '{"url": NaN}'])

@@ -10,8 +10,11 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, get_resolver
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 
+from callanalytics.api.examples import EXAMPLES
 from callanalytics.api.reference import OPENAPI
+from callanalytics.calls.models import Call
 from callanalytics.events.types import PUBLIC
 from callanalytics.people.scopes import Scope
 from tests.api.test_calls import error
@@ -62,6 +65,48 @@ def test_every_event_is_described_with_an_example() -> None:
         example = hook["post"]["requestBody"]["content"]["application/json"]["example"]
         assert example["type"] == name
         assert set(example["data"]) - {"subject", "link"} <= set(PUBLIC[name].fields)
+
+
+def examples() -> list[tuple[str, dict[str, Any], Any]]:
+    """Operation, schema and value of each."""
+    found = []
+    for each in operations():
+        for body in (each.get("requestBody", {}), *each["responses"].values()):
+            for content in body.get("content", {}).values():
+                found += [(each["operationId"], content["schema"], told["value"]) for told in content.get("examples", {}).values()]
+    return found
+
+
+def test_every_example_is_what_its_schema_says() -> None:
+    for operation, schema, value in examples():
+        bound = schema | {"components": DESCRIBED["components"]}
+        told = [each.message for each in Draft202012Validator(bound, format_checker=FormatChecker()).iter_errors(value)]
+        assert told == [], operation
+        if isinstance(value, dict) and "$ref" in schema:
+            known = DESCRIBED["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+            assert value.keys() <= known.keys(), operation
+
+
+def test_operations_that_take_json_show_what_it_looks_like() -> None:
+    bare = [
+        each["operationId"]
+        for each in operations()
+        if "example" not in str(each.get("requestBody", {}).get("content", {}).get("application/json", "example"))
+    ]
+    assert bare == []
+    assert {name for name, _, _ in examples()} >= set(EXAMPLES)
+
+
+@pytest.mark.parametrize("address", ["calls/", "calls/batch/"])
+def test_what_the_examples_send_is_taken(api: Callable[[str], APIClient], address: str) -> None:
+    bodies = DESCRIBED["paths"][f"/api/v1/{address}"]["post"]["requestBody"]["content"]
+    given = [(kind, told["value"]) for kind, content in bodies.items() for told in content.get("examples", {}).values()]
+    assert given
+    for content_type, value in given:
+        body = value if isinstance(value, str) else json.dumps(value)
+        answer = api("supervisor").generic("POST", f"/api/v1/{address}", body, content_type=content_type)
+        assert (answer.status_code, answer.json().get("refused", 0)) in ((202, 0), (200, 0))
+        assert Call.objects.get().external_id == "C-20481"
 
 
 def test_the_description_is_served_as_it_lies_there(client: Client, db: None) -> None:
