@@ -99,9 +99,15 @@ def call(request: Request, call_id: UUID) -> Response:
     return Response(AnalysedCallSerializer(found, context=_context(request, wanted)).data)
 
 
-@extend_schema(operation_id="calls_reanalyze", request=None, responses={202: CallSerializer}, tags=["calls"])
+def _again(request: Request, call_id: str) -> Response:
+    """What a request that made this call, or queued it, is answered with when it is sent once more."""
+    return _made(request, selectors.call_get(user=asking(request), call_id=UUID(call_id)), created=True)
+
+
+@extend_schema(operation_id="calls_reanalyze", parameters=[IDEMPOTENCY_KEY], request=None, responses={202: CallSerializer}, tags=["calls"])
 @api_view(["POST"])
 @scoped(POST="calls:write")
+@idempotent(_again)
 def call_reanalyze(request: Request, call_id: UUID) -> Response:
     """Analyse a finished or failed call again. Flags that are found again keep their ids and verdicts."""
     found = services.call_retry(user=asking(request), call_id=call_id)
@@ -119,11 +125,6 @@ def call_objection(request: Request, call_id: UUID) -> Response:
     given.is_valid(raise_exception=True)
     found = services.call_objection_set(user=user, call_id=call_id, objected=given.validated_data["objected"])
     return Response(_shown(found, request))
-
-
-def _again(request: Request, call_id: str) -> Response:
-    """What a request that made this call is answered with when it is sent once more."""
-    return _made(request, selectors.call_get(user=asking(request), call_id=UUID(call_id)), created=True)
 
 
 @idempotent(_again)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -14,16 +15,15 @@ from rest_framework.reverse import reverse
 from callanalytics.api import filing
 from callanalytics.api.authentication import asking, scoped
 from callanalytics.api.fields import PageSerializer, Strict
+from callanalytics.api.idempotency import idempotent
 from callanalytics.api.paging import NewestFirst, paged
-from callanalytics.api.schema import page_of
+from callanalytics.api.schema import IDEMPOTENCY_KEY, page_of
 from callanalytics.routing import board
 from callanalytics.routing import handovers as services
 from callanalytics.routing.links import call_link
 from callanalytics.routing.models import Handover, HandoverStatus, Outcome, SeverityChoice
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from rest_framework.request import Request
 
 WHO = "Who has it there, as your system calls them. It is shown to people on the board and is in no event."
@@ -150,9 +150,17 @@ def handover_claim(request: Request, handover_id: UUID) -> Response:
     return _shown(services.handover_claim(user=user, handover_id=handover_id, **given.validated_data), request)
 
 
-@extend_schema(operation_id="handovers_release", request=None, responses=HandoverSerializer, tags=["handovers"])
+def _again(request: Request, handover_id: str) -> Response:
+    """What a request that gave this handover back is answered with when it is sent once more."""
+    return _shown(board.handover_get(user=asking(request), handover_id=UUID(handover_id)), request)
+
+
+@extend_schema(
+    operation_id="handovers_release", parameters=[IDEMPOTENCY_KEY], request=None, responses=HandoverSerializer, tags=["handovers"]
+)
 @api_view(["POST"])
 @scoped(POST="handovers:write")
+@idempotent(_again)
 def handover_release(request: Request, handover_id: UUID) -> Response:
     """Give a claimed handover back to the board, with a new deadline."""
     return _shown(services.handover_release(user=asking(request), handover_id=handover_id), request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING
 
 from django.core.files.uploadedfile import UploadedFile
@@ -18,6 +18,7 @@ from callanalytics.errors import ApplicationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from uuid import UUID
 
     from rest_framework.request import Request
     from rest_framework.response import Response
@@ -28,24 +29,24 @@ UNDER_WAY = timedelta(minutes=2)
 LONGEST = 255
 
 
-def idempotent(again: Callable[[Request, str], Response]) -> Callable[[Callable[[Request], Response]], Callable[[Request], Response]]:
-    """For a view that makes something: `again` answers with what the first request made, by its id in `response.data["id"]`.
+def idempotent(again: Callable[[Request, str], Response]) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """For a view that makes or changes something: `again` answers with what the first request did, by its id in `response.data["id"]`.
 
     Raises ApplicationError: `unprocessable` where the key came with another request, `under_way` where the first is still under way.
     """
 
-    def decorated(view: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def decorated(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
-        def answered(request: Request) -> Response:
+        def answered(request: Request, **path: UUID) -> Response:
             key = request.headers.get("Idempotency-Key", "").strip()
-            return _once(request, key, view, again) if key else view(request)
+            return _once(request, key, partial(view, request, **path), again) if key else view(request, **path)
 
         return answered
 
     return decorated
 
 
-def _once(request: Request, key: str, view: Callable[[Request], Response], again: Callable[[Request, str], Response]) -> Response:
+def _once(request: Request, key: str, view: Callable[[], Response], again: Callable[[Request, str], Response]) -> Response:
     if len(key) > LONGEST:
         raise ApplicationError(f"Idempotency-Key is longer than {LONGEST} characters.", field="Idempotency-Key")
     row, first = _claimed(request, key)
@@ -55,7 +56,7 @@ def _once(request: Request, key: str, view: Callable[[Request], Response], again
         response["Idempotency-Replayed"] = "true"
         return response
     try:
-        response = view(request)
+        response = view()
     except BaseException:
         row.delete()
         raise

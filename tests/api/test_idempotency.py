@@ -14,7 +14,7 @@ from callanalytics.people.keys import api_key_create
 from callanalytics.privacy.services import call_erase
 from tests.api.test_calls import error, recording
 from tests.api.test_keys import client, key
-from tests.factories import World, tone_wav
+from tests.factories import World, done_call, tone_wav
 
 if TYPE_CHECKING:
     from rest_framework.test import APIClient
@@ -87,6 +87,25 @@ def test_an_erased_call_leaves_nothing_to_answer_with(crm: APIClient, world: Wor
     call_erase(user=world.owner, call_id=made["id"], reason="asked for")
     assert "K-9" not in repr(list(IdempotentRequest.objects.values()))
     assert send(crm, customer_reference="K-9").status_code == 404
+
+
+def test_a_call_is_analysed_again_once_for_a_request_that_is_sent_twice(crm: APIClient, world: World) -> None:
+    call = done_call(world.billing)
+    again = f"/api/v1/calls/{call.id}/reanalyze/"
+    answers = [crm.post(again, headers={"Idempotency-Key": "k-1"}) for _ in "12"]
+    assert [each.status_code for each in answers] == [202, 202]
+    assert answers[1]["Idempotency-Replayed"] == "true"
+    assert error(crm.post(again, headers={"Idempotency-Key": "k-2"}))["status"] == 409
+    assert (
+        error(crm.post(f"/api/v1/calls/{done_call(world.billing, external_id='x').id}/reanalyze/", headers={"Idempotency-Key": "k-1"}))[
+            "status"
+        ]
+        == 422
+    )
+    assert (
+        crm.post(f"/api/v1/calls/{done_call(world.sales, external_id='y').id}/reanalyze/", headers={"Idempotency-Key": "k-3"}).status_code
+        == 404
+    )
 
 
 def test_an_endless_key_is_refused(crm: APIClient) -> None:
