@@ -76,7 +76,10 @@ def test_who_comes_second_is_told_who_was_first_and_once_more_is_no_error(world:
 def test_a_claim_is_given_back(world: World, handover: Handover) -> None:
     client = pager(world.billing)
     client.post(f"{URL}{handover.id}/claim/", {}, format="json")
-    back = client.post(f"{URL}{handover.id}/release/")
+    sent = {"Idempotency-Key": "k-1"}
+    back = client.post(f"{URL}{handover.id}/release/", headers=sent)
+    assert client.post(f"{URL}{handover.id}/release/", headers=sent).json() == back.json()
+    assert client.post(f"{URL}{handover.id}/release/").status_code == 409
     assert (back.status_code, back.json()["status"], back.json()["claimed_at"]) == (200, "open", None)
 
 
