@@ -7,9 +7,10 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 from callanalytics.routing.deliveries import (
     LEASE_S,
@@ -26,7 +27,7 @@ from callanalytics.routing.paging import handovers_sweep
 from callanalytics.routing.sending import TIMEOUT_S, TOGETHER, parcels, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -43,12 +44,25 @@ BATCH = 25
 """Deliveries that one thread takes at once; it gives back what it has no time for."""
 BATCH_S = LEASE_S - 2 * TIMEOUT_S
 """Time after which it begins no other."""
+EVENTS = 500
+"""Taken out of the outbox at a time."""
 POLL_S = 0.1
 AGAIN_S = 1.0
 """Before it asks a database again that did not answer."""
 SWEEP_S = 15.0
 HANDOVERS_S = 1.0
 """Between two looks at deadlines of handovers."""
+
+
+@contextmanager
+def _unforeseen(what: str) -> Iterator[None]:
+    """What goes wrong is written down and in nobody's way; a database that does not answer is in everybody's."""
+    try:
+        yield
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("%s", what)
 
 
 class Relay:
@@ -68,7 +82,7 @@ class Relay:
             while not is_stopped():
                 try:
                     busy = self.turn()
-                except (DatabaseError, InterfaceError) as error:
+                except (OperationalError, InterfaceError) as error:
                     log.warning("the database does not answer: %s", str(error).strip().partition("\n")[0])
                     time.sleep(AGAIN_S)
                     continue
@@ -85,9 +99,10 @@ class Relay:
         if time.monotonic() - self._swept > SWEEP_S:
             self._swept = time.monotonic()
             deliveries_requeue_expired()
-            handovers_settle()
+            with _unforeseen("handovers whose flag was taken back"):
+                handovers_settle()
         self._handovers()
-        begun = events_relay()
+        begun = self._relayed()
         for endpoint in endpoints_ready():
             for _ in range(self._room(endpoint)):
                 claimed = deliveries_claim(endpoint, TOGETHER if endpoint.kind == EndpointKind.EMAIL else BATCH)
@@ -99,12 +114,20 @@ class Relay:
                 self._pool.submit(self._deliver, endpoint, claimed)
         return begun
 
+    def _relayed(self) -> int:
+        """An event that cannot be followed stops neither those behind it nor its own deliveries: it alone opens no handover."""
+        for limit, follow in ((EVENTS, True), (1, True), (1, False)):
+            with _unforeseen("the oldest events of the outbox"):
+                return events_relay(limit, follow=follow)
+        return 0
+
     def _handovers(self) -> None:
         """Open, tell and escalate what it is time for."""
         if time.monotonic() - self._looked > HANDOVERS_S:
             self._looked = time.monotonic()
-            handovers_open()
-            handovers_sweep()
+            with _unforeseen("the deadlines of handovers"):
+                handovers_open()
+                handovers_sweep()
 
     def _room(self, endpoint: Endpoint) -> int:
         """Nothing is claimed that no thread is free for: its lease would run out while it waits."""

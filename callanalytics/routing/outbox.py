@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", Event, Delivery)
 
 
-def events_relay(limit: int = 500) -> int:
-    """Make the deliveries of events that have none yet, oldest first; how many events that were. Any number of relays may run at once."""
+def events_relay(limit: int = 500, *, follow: bool = True) -> int:
+    """Make the deliveries of events that have none yet, oldest first; how many events that were. Any number of relays may run at once.
+
+    Without `follow` no handover is opened or withdrawn: the way past an event that cannot be followed.
+    """
     waiting = Event.objects.filter(relayed_at__isnull=True)
     if not waiting.exists():
         return 0
@@ -43,7 +46,8 @@ def events_relay(limit: int = 500) -> int:
             if wants(endpoint, event)
         ]
         Delivery.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
-        flags_follow(events)
+        if follow:
+            flags_follow(events)
         Event.objects.filter(id__in=[event.id for event in events]).update(relayed_at=Now())
     return len(events)
 

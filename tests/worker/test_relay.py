@@ -6,15 +6,18 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import transaction
 
 from callanalytics.egress import Egress, Policy
+from callanalytics.events.models import Event
+from callanalytics.events.services import event_record
 from callanalytics.routing.models import Endpoint
 from tests.receiver import receiving
 from tests.worker.installation import Installation
 from worker.relay import EACH, THREADS, Relay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.receiver import Receiver
@@ -114,6 +117,28 @@ def test_a_relay_touches_its_heartbeat_and_outlives_a_database_that_does_not_ans
     site.sql("ALTER TABLE elsewhere RENAME TO routing_endpoint")
     until(lambda: len(receiver.ids("/fine")) == 1, site)
     assert beat.exists()
+
+
+@pytest.mark.django_db
+def test_an_event_that_cannot_be_followed_stops_nothing_but_its_own_handover(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction.atomic():
+        for subject in ("before", "bad", "after"):
+            event_record(type="flag.raised", subject=subject, team=None, payload={"severity": "high"})
+    followed: list[str] = []
+
+    def follow(events: Sequence[Event]) -> None:
+        assert "bad" not in [event.subject for event in events]
+        followed.extend(event.subject for event in events)
+
+    monkeypatch.setattr("callanalytics.routing.outbox.flags_follow", follow)
+    relay = Relay(Egress(Policy.of([])), lambda event: "")
+    for _ in range(4):
+        relay.turn()
+    assert followed == ["before", "after"]
+    assert not Event.objects.filter(relayed_at__isnull=True).exists()
+    assert "the oldest events of the outbox" in caplog.text
 
 
 def test_no_more_is_claimed_than_there_are_threads(receiver: Receiver) -> None:
