@@ -192,7 +192,7 @@ def _entry(handover: Handover, user: User, access: Access, plans: Plans, now: da
 
 def _due(handover: Handover, now: datetime) -> Due:
     if handover.claim_by is None:
-        return Due("quiet hours" if handover.status == HandoverStatus.OPEN else "", "")
+        return Due("nobody told yet" if handover.status == HandoverStatus.OPEN else "", "")
     left = handover.claim_by - now
     words = rough_duration(abs(left).total_seconds())
     if handover.overdue or left < timedelta(0):

@@ -55,6 +55,7 @@ urlpatterns = [
     path("integrations/endpoints/<uuid:endpoint_id>/delete/", endpoints.endpoint_delete, name="endpoint-delete"),
     path("integrations/endpoints/<uuid:endpoint_id>/test/", endpoints.endpoint_test, name="endpoint-test"),
     path("integrations/endpoints/<uuid:endpoint_id>/replay/", endpoints.endpoint_replay, name="endpoint-replay"),
+    path("integrations/endpoints/<uuid:endpoint_id>/hurry/", endpoints.endpoint_hurry, name="endpoint-hurry"),
     path("integrations/endpoints/<uuid:endpoint_id>/replay/failed/", endpoints.endpoint_replay_failed, name="endpoint-replay-failed"),
     path("integrations/deliveries/<uuid:delivery_id>/", endpoints.delivery_detail, name="delivery-detail"),
     path("integrations/deliveries/<uuid:delivery_id>/replay/", endpoints.delivery_replay, name="delivery-replay"),

@@ -117,6 +117,7 @@ TABLE: dict[tuple[str, str], tuple[Row, dict[str, Any]]] = {
     ("POST", "endpoint-test"):      (CHANGES, {}),
     ("POST", "endpoint-replay"):    (THEIRS | dict.fromkeys(("owner", "supervisor"), FAULTY), {}),
     ("POST", "endpoint-replay-failed"): (CHANGES, {}),
+    ("POST", "endpoint-hurry"):     (CHANGES, {}),
     ("GET", "delivery-detail"):     (THEIRS, {}),
     ("POST", "delivery-replay"):    (CHANGES, {}),
     ("GET", "help"):                (ANY_ROLE, {}),

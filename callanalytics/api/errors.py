@@ -99,7 +99,7 @@ def _reshaped(error: Exception, response: Response) -> Response:
         problems = [each for found in fields.values() for each in found]
         response.data = problem(response.status_code, "invalid", problems[0] if len(problems) == 1 else SEVERAL, fields)
     else:
-        response.data = problem(response.status_code, _code(error), _message(response))
+        response.data = problem(response.status_code, _code(error), _message(error, response))
     response.content_type = MEDIA_TYPE
     return response
 
@@ -124,7 +124,9 @@ def _code(error: Exception) -> str:
     return error.default_code if isinstance(error, exceptions.APIException) else "error"
 
 
-def _message(response: Response) -> str:
+def _message(error: Exception, response: Response) -> str:
+    if isinstance(error, exceptions.NotAuthenticated):
+        return "Send an API key, as in `Authorization: Bearer ca_…`; a supervisor makes one under Integrations."
     data = response.data
     return str(data.get("detail", data)) if isinstance(data, dict) else str(data)
 

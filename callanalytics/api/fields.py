@@ -19,6 +19,13 @@ PARTIES = "one or two of agent, customer and unknown, in the order of the channe
 class Strict(serializers.Serializer[Any]):
     """Names the fields it does not know instead of dropping them: a typing slip in `objected` must not be silent."""
 
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.ChoiceField):
+                field.error_messages["invalid_choice"] = f'"{{input}}" is none of {", ".join(filter(None, map(str, field.choices)))}.'
+        return fields
+
     def to_internal_value(self, data: Mapping[str, Any]) -> Any:
         names = data if isinstance(data, Mapping) else ()
         unknown = {str(name): [f"Unknown field; known are {', '.join(self.fields)}."] for name in names if name not in self.fields}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
-from django.urls import Resolver404, resolve
+from django.urls import resolve
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView
@@ -74,8 +74,6 @@ reference = SpectacularSwaggerSplitView.as_view(url_name="api-openapi", template
 @api_view(["GET", "POST", "PUT", "PATCH", "DELETE"])
 def missing(request: Request) -> Response:
     """Whatever else is asked for below /api/, so that a wrong address gets the API's error too."""
-    try:
-        resolve(f"{request.path}/")
-    except Resolver404:
-        raise NotFoundError(f"address as {request.path}") from None
+    if request.path.endswith("/") or resolve(f"{request.path}/").url_name == "api-missing":
+        raise NotFoundError(f"address as {request.path}")
     raise NotFoundError(f"address as {request.path}; put a slash at its end")

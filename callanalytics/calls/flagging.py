@@ -66,6 +66,7 @@ def flag_payload(flag: Flag) -> dict[str, object]:
     """What events tell of a flag."""
     change = flag.evidence.get("change")
     return flag.call.told | {
+        "flag": str(flag.id),
         **{name: getattr(flag, name) for name in TOLD},
         "change": change and {name: change.get(name) for name in ("loudness_db", "pitch_semitones", "rate_wps", "baseline_s")},
     }

@@ -27,6 +27,7 @@ class EventType:
 CALL = {"call": "The call's id.", "external_id": "Its id in the contact center; empty where none was given."}
 FLAG = {
     **CALL,
+    "flag": "The flag's id.",
     "rule": "What raised it, as in high_frustration.",
     "severity": "medium or high.",
     "start": "Where it begins, in seconds from the start of the call.",
@@ -38,6 +39,7 @@ FLAG = {
 _CALL = {"call": "019abf2e-5d30-7a54-9a6f-3f2c8a1b0c11", "external_id": "C-20481"}
 _FLAG = {
     **_CALL,
+    "flag": "019abf2f-0001-7c3e-8e0a-6b7c1d2e3f40",
     "rule": "high_frustration",
     "severity": "high",
     "start": 28.0,

@@ -96,7 +96,8 @@ def _rank(severity: str) -> int:
 
 
 def _ended_at(flag: Flag) -> datetime:
-    return flag.started_at + timedelta(seconds=flag.end)
+    """A recording that came in holds nothing that was still to come: where nobody said when the call began, it began before that."""
+    return min(flag.started_at + timedelta(seconds=flag.end), flag.call.created_at)
 
 
 def _consider(flag: Flag, plans: Plans) -> None:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from callanalytics.errors import ApplicationError
 from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
+from callanalytics.events.types import TEST
 from callanalytics.routing.clock import database_now
 from callanalytics.routing.deliveries import deliveries_replay
 from callanalytics.routing.models import Delivery, DeliveryStatus, Endpoint
@@ -41,7 +43,17 @@ def deliveries_replay_failed(*, user: User, endpoint_id: UUID) -> int:
     """Everything that failed for good; how many deliveries. Raises NotFoundError."""
     failed = delivery_list(user=user, endpoint_id=endpoint_id, filters=DeliveryFilters(status=DeliveryStatus.FAILED))
     with transaction.atomic():
-        count = deliveries_replay(failed)
+        count = deliveries_replay(failed.exclude(event__type=TEST))
+        _note(endpoint_get(user=user, endpoint_id=endpoint_id), user, count)
+    return count
+
+
+def deliveries_hurry(*, user: User, endpoint_id: UUID) -> int:
+    """Send what waits for its next attempt now, to a receiver that is well again; how many deliveries. Raises NotFoundError."""
+    waiting = delivery_list(user=user, endpoint_id=endpoint_id, filters=DeliveryFilters(status=DeliveryStatus.WAITING))
+    with transaction.atomic():
+        count = Delivery.objects.filter(id__in=waiting.order_by().values("id"), status=DeliveryStatus.WAITING).update(due_at=Now())
+        Endpoint.objects.filter(id=endpoint_id).update(resting_until=None)
         _note(endpoint_get(user=user, endpoint_id=endpoint_id), user, count)
     return count
 

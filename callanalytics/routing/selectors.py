@@ -73,7 +73,8 @@ def endpoint_health(*, user: User | AnonymousUser, endpoint_id: UUID) -> Health:
 
 
 def _counts(endpoints: list[Endpoint], *status: str) -> dict[UUID, int]:
-    found = Delivery.objects.filter(endpoint__in=endpoints, status__in=status).order_by()
+    """How many have one of these states; a test that failed is over."""
+    found = Delivery.objects.filter(endpoint__in=endpoints, status__in=status).exclude(event__type=TEST).order_by()
     return dict(found.values_list("endpoint_id").annotate(count=Count("id")))
 
 

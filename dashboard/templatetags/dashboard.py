@@ -54,6 +54,7 @@ class Entry:
     url: str
     current: bool
     count: int = 0
+    name: str = ""
 
 
 @register.simple_tag
@@ -157,7 +158,7 @@ def _entry(request: Any, label: str, symbol: str, name: str, count: int) -> Entr
     pages |= dict.fromkeys(("plan-list", "plan-default", "plan-edit"), "board")
     pages |= dict.fromkeys(INTEGRATIONS, "endpoint-list")
     here = match and pages.get(match.url_name, match.url_name)
-    return Entry(label, symbol, reverse(name), current=here == name, count=count)
+    return Entry(label, symbol, reverse(name), current=here == name, count=count, name=name)
 
 
 @register.filter

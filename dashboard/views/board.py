@@ -98,5 +98,6 @@ def _shown(request: HttpRequest, *, problem: str = "") -> HttpResponse:
         "with_held": held,
         "may_plan": rights(request).is_supervisor,
         "problem": problem,
+        "waiting": selectors.open_count(user=user),
     }
     return render(request, "dashboard/_board.html" if fragment(request) else "dashboard/board.html", context)

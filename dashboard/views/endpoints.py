@@ -175,6 +175,12 @@ def endpoint_replay_failed(request: HttpRequest, endpoint_id: UUID) -> HttpRespo
     return _replayed(request, endpoint_id, replays.deliveries_replay_failed(user=signed_in(request), endpoint_id=endpoint_id))
 
 
+@require_POST
+@guarded
+def endpoint_hurry(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
+    return _replayed(request, endpoint_id, replays.deliveries_hurry(user=signed_in(request), endpoint_id=endpoint_id))
+
+
 @require_safe
 @guarded
 def delivery_detail(request: HttpRequest, delivery_id: UUID) -> HttpResponse:

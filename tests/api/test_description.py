@@ -140,6 +140,8 @@ def test_every_wrong_turn_is_a_problem(api: Callable[[str], APIClient], method: 
 
 def test_an_address_without_its_last_slash_says_so(api: Callable[[str], APIClient]) -> None:
     assert "put a slash at its end" in error(api("owner").post("/api/v1/calls"))["detail"]
+    for address in ("/api/v1/nope/", "/api/v1/nope", "/api/v1/calls/nope/"):
+        assert "slash" not in error(api("owner").get(address))["detail"]
 
 
 def test_a_failure_of_our_own_is_a_problem_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,7 @@ def test_a_claim_by_htmx_answers_with_the_board_and_the_second_is_told_who_was_f
     first = browser("reviewer").post(f"{BOARD}{handover.id}/claim/", headers=HTMX).content.decode()
     assert first.startswith('<div id="board"')
     assert "claimed after 12 min" in first
+    assert '<span hx-swap-oob="innerHTML:.badge-board"></span>' in first.replace("\n", "")
     second = browser("supervisor").post(f"{BOARD}{handover.id}/claim/", headers=HTMX).content.decode()
     assert "reviewer has claimed this already" in second
     assert 'role="alert"' in second
@@ -149,14 +150,14 @@ def test_what_was_held_back_says_why_when_asked(world: World, plan: RoutingPlan,
     assert "Nothing was handed over yet" in page
 
 
-def test_overdue_and_quiet_say_so(world: World, plan: RoutingPlan, browser: Callable[[str], Client]) -> None:
+def test_overdue_and_untold_say_so(world: World, plan: RoutingPlan, browser: Callable[[str], Client]) -> None:
     handover, client = handed_over(world.billing), browser("reviewer")
     Handover.objects.update(overdue=True, claim_by=timezone.now() - timedelta(minutes=7, seconds=5))
     assert "7 min overdue" in shown(client)
     Handover.objects.update(overdue=False, claim_by=timezone.now() + timedelta(seconds=100))
     assert 'chip warn"' in shown(client)
     Handover.objects.update(claim_by=None)
-    assert "quiet hours" in shown(client)
+    assert "nobody told yet" in shown(client)
     Flag.objects.update(status="rejected")
     client.post(f"{BOARD}{handover.id}/claim/")
     assert "Its flag was taken back meanwhile" in shown(client)

@@ -21,7 +21,7 @@ from callanalytics.events.models import Event
 from callanalytics.events.services import event_record
 from callanalytics.events.types import PUBLIC, TEST
 from callanalytics.routing import addresses, endpoints, replays, selectors, sending
-from callanalytics.routing.deliveries import Tried, deliveries_claim, deliveries_settle
+from callanalytics.routing.deliveries import Tried, deliveries_claim, deliveries_settle, endpoints_ready
 from callanalytics.routing.endpoints import EndpointDetails
 from callanalytics.routing.links import link
 from callanalytics.routing.models import Delivery, DeliveryStatus, DisabledReason, Endpoint, EndpointKind
@@ -429,3 +429,15 @@ def test_what_of_an_address_is_a_secret_is_not_shown(world: World) -> None:
     assert addresses.address_shown(slack) == "hooks.slack.com/…XYZW"
     assert addresses.address_shown(Endpoint(kind=EndpointKind.PAGERDUTY, address=ROUTING_KEY)) == "…0000"
     assert addresses.address_shown(Endpoint(kind=EndpointKind.WEBHOOK, address="https://crm.example/in")) == "https://crm.example/in"
+
+
+def test_what_waits_is_sent_at_once_when_a_person_asks(world: World) -> None:
+    delivery = factories.delivered(factories.analyzed(factories.agents_call(world)))
+    later = timezone.now() + timedelta(hours=5)
+    Delivery.objects.filter(id=delivery.id).update(status=DeliveryStatus.WAITING, due_at=later, delivered_at=None)
+    Endpoint.objects.update(failures=6, resting_until=later)
+    assert endpoints_ready() == []
+    assert replays.deliveries_hurry(user=world.supervisor, endpoint_id=delivery.endpoint_id) == 1
+    assert [endpoint.id for endpoint in endpoints_ready()] == [delivery.endpoint_id]
+    with pytest.raises(NotFoundError):
+        replays.deliveries_hurry(user=world.other_supervisor, endpoint_id=delivery.endpoint_id)

@@ -96,6 +96,14 @@ def reanalyzed(call: Call, *flags: Any, world: World) -> None:
 # Opening
 
 
+def test_a_call_of_which_nobody_said_when_it_began_ended_before_it_came_in(world: World, plan: RoutingPlan) -> None:
+    handover = handed_over(world.billing, minutes_ago=0.0)
+    assert handover.segment_ended_at == handover.call.created_at
+    claimed = handover_claim(user=world.reviewer, handover_id=handover.id)
+    assert claimed.claimed_after_s is not None
+    assert claimed.claimed_after_s >= 0
+
+
 def test_a_flag_opens_one_handover_with_a_deadline_and_tells_of_it_once(world: World, plan: RoutingPlan) -> None:
     handover = handed_over(world.billing)
     assert (handover.status, handover.step, handover.target) == ("open", 1, "queue")

@@ -121,6 +121,7 @@ def web_command(port: str) -> list[str]:
         "4",
         "--timeout",
         "120",
+        "--no-control-socket",
     ]
 
 
