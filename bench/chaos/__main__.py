@@ -85,7 +85,7 @@ def _site(opened: ExitStack, home: Path, no_namespace: str | None) -> Site:
 
 
 def _run(site: Site, given: argparse.Namespace, began: float) -> bool:
-    from bench.chaos.faults import FAULTS, SkippedError
+    from bench.chaos.faults import FAULTS, SkippedError, Struck
     from bench.chaos.site import NotReachedError
 
     names = _names(given, list(FAULTS))
@@ -103,6 +103,7 @@ def _run(site: Site, given: argparse.Namespace, began: float) -> bool:
         rows += _rows(title, struck)
         site.settle(struck[0].numbers)
         print(f"  {time.monotonic() - began:4.0f} s  {title}", flush=True)
+    rows.append(("all calls", Struck(site.handed, time.time())))
     _wait_for_all(site, rows, flags, began)
     return _told(site, rows, skipped, flags, began)
 

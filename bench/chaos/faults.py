@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2  # type: ignore[import-untyped]
 from django.utils import timezone
 
 from bench.chaos import isolation
 from bench.chaos.short_visibility import VISIBILITY_S
-from bench.chaos.site import HEALTHY, WORKERS, NotReachedError, Site, asked
-from bench.receiver import FAILS, FINE, GONE, HANGS, RESETS, redirects
+from bench.chaos.site import HEALTHY, WORKERS, NotReachedError, Site, asked, external_id
+from bench.receiver import CLOSES, FAILS, FINE, GONE, HANGS, RESETS, redirects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from bench.receiver import Got
@@ -34,7 +35,7 @@ FROZEN_S = 170
 SKEW_S = 600
 IN_TROUBLE_S = 20
 METADATA = "http://169.254.169.254/latest/meta-data/"
-STORING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO \"calls_utterance\"%'"
+STORING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%\"calls_utterance\"%'"
 
 
 class SkippedError(Exception):
@@ -144,27 +145,35 @@ def postgres_crashed(site: Site, count: int) -> list[Struck]:
     """PostgreSQL ends as in a crash while an analysis is being stored, and recovers, while more calls are handed in."""
     postgres, refused = site.installation.postgres, site.refused
     before = site.hand_in(count // 2)
-    blocker, watcher = postgres.connect(), postgres.connect()
-    watcher.autocommit = True
-    with blocker.cursor() as lock, watcher.cursor() as look:
-        lock.execute("LOCK TABLE calls_utterance IN SHARE MODE")
-        site.until(lambda: _one(look, STORING) > 0, 60, "no analysis was being stored")
-        storing = _one(look, STORING)
-        with ThreadPoolExecutor(1) as clients:
-            during = clients.submit(site.hand_in, count - len(before), apart_s=0.2)
-            postgres.stop(signal.SIGQUIT)
-            time.sleep(3)
-            postgres.start()
-            at = time.time()
-            numbers = before | during.result()
-    for connection in (blocker, watcher):
-        with suppress(psycopg2.Error):
-            connection.close()
+    with ExitStack() as opened:
+        blocker, watcher = (opened.enter_context(_closed_at_last(postgres.connect())) for _ in range(2))
+        blocker.execute("LOCK TABLE calls_utterance IN SHARE MODE")
+        site.until(lambda: _one(watcher, STORING) > 0, 60, "no analysis was being stored")
+        storing = _one(watcher, STORING)
+        clients = opened.enter_context(ThreadPoolExecutor(1))
+        during = clients.submit(site.hand_in, count - len(before), apart_s=0.2)
+        postgres.stop(signal.SIGQUIT)
+        time.sleep(3)
+        postgres.start()
+        at = time.time()
+        numbers = before | during.result()
     notes = [f"{storing} analyses were being stored; {site.refused - refused} requests refused and sent again"]
     return [Struck(numbers, at, notes=notes)]
 
 
-def _one(cursor: psycopg2.extensions.cursor, statement: str) -> int:
+@contextmanager
+def _closed_at_last(connection: Any) -> Iterator[Any]:
+    """A cursor of it, in one transaction; the server may be gone when it closes."""
+    try:
+        yield connection.cursor()
+    finally:
+        with suppress(psycopg2.Error):
+            connection.close()
+
+
+def _one(cursor: Any, statement: str) -> int:
+    """One number; pg_stat_activity is looked at anew, not as it was when the transaction began."""
+    cursor.execute("SELECT pg_stat_clear_snapshot()")
     cursor.execute(statement)
     return int(cursor.fetchone()[0])
 
@@ -172,9 +181,10 @@ def _one(cursor: psycopg2.extensions.cursor, statement: str) -> int:
 def relay_killed(site: Site, count: int) -> list[Struck]:
     """kill -9 of the relay when the receiver has got a request and the answer is not written down; another is started at once."""
     got: list[str] = []
+    own = {external_id(number) for number in range(site.sent, site.sent + count)}
 
     def kill(each: Got) -> None:
-        if each.path == HEALTHY and not got and "call.analyzed" in each.body.decode():
+        if each.path == HEALTHY and not got and json.loads(each.body)["data"].get("external_id") in own:
             got.append(each.id)
             os.kill(site.processes["relay"].pid, signal.SIGKILL)
 
@@ -236,14 +246,17 @@ def names_change(site: Site, count: int) -> list[Struck]:
     except OSError as error:
         raise SkippedError(f"a name server needs port 53: {error.strerror}") from error
     trap = isolation.Trap(forbidden, site.receiver.port)
+    site.receiver.answers["/renamed"] = CLOSES
     endpoint = site.endpoint("renamed", f"http://{isolation.NAME}:{site.receiver.port}/renamed")
     began = time.time()
     numbers = site.hand_in(count)
     site.settle(numbers)
+    names.addresses = [allowed]
+    at = time.time()
     note = f"the name was asked for {names.asked} times; {trap.sprung} connections to the forbidden address; {_tries(endpoint)}"
     if trap.sprung:
         raise SystemExit(f"a request went to {forbidden}, which is not allowed")
-    return [Struck(numbers, began), Struck(numbers, began, "/renamed", [note])]
+    return [Struck(numbers, began), Struck(numbers, at, "/renamed", [note])]
 
 
 def clocks_differ(site: Site, count: int) -> list[Struck]:

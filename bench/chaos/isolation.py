@@ -56,7 +56,7 @@ class Names:
     def __init__(self, addresses: Sequence[str]) -> None:
         """Raises OSError where port 53 is not ours to take."""
         self.asked = 0
-        self._addresses = addresses
+        self.addresses = addresses
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((DNS, 53))
         threading.Thread(target=self._serve, daemon=True).start()
@@ -75,7 +75,7 @@ class Names:
         return head + question[12:end] + (self._record() if wanted else b"")
 
     def _record(self) -> bytes:
-        address = self._addresses[self.asked % len(self._addresses)]
+        address = self.addresses[self.asked % len(self.addresses)]
         self.asked += 1
         return struct.pack(">HHHIH", 0xC00C, 1, 1, 0, 4) + socket.inet_aton(address)
 

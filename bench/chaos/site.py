@@ -57,6 +57,8 @@ class Site:
     """Why there is no small disk, where there is none."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     sent: int = 0
+    handed: dict[str, int] = field(default_factory=dict)
+    """Every accepted call, by external id and number."""
     refused: int = 0
     """Requests that were not accepted, and sent again."""
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
@@ -117,7 +119,9 @@ class Site:
                 time.sleep(apart_s)
             for each in done:
                 each.result()
-        return {external_id(number): number for number in numbers}
+        accepted = {external_id(number): number for number in numbers}
+        self.handed |= accepted
+        return accepted
 
     def _hand_in(self, number: int) -> None:
         fields = {"external_id": external_id(number), "channels": "agent,customer", "language": "en"}

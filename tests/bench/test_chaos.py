@@ -146,7 +146,7 @@ def test_it_refuses_servers_that_it_did_not_start() -> None:
 def test_a_name_means_another_address_at_each_question() -> None:
     """Only the answers: a question as glibc asks it."""
     names = object.__new__(isolation.Names)
-    names.asked, names._addresses = 0, ["127.0.0.1", "127.0.0.66"]
+    names.asked, names.addresses = 0, ["127.0.0.1", "127.0.0.66"]
     labels = b"".join(bytes([len(part)]) + part.encode() for part in isolation.NAME.split("."))
     question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + labels + b"\x00\x00\x01\x00\x01"
     answers = [names._answer(question) for _ in range(3)]
