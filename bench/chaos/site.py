@@ -67,7 +67,7 @@ class Site:
     def start(self, name: str, **environment: str) -> None:
         options = {
             "relay": ("manage.py", "relay"),
-            "beat": ("-m", "celery", "-A", "callanalytics", "beat", "--schedule", str(self.installation.home / name)),
+            "beat": ("-m", "celery", "-A", "callanalytics", "beat", "--schedule", str(self.installation.home / "schedule")),
         }
         worker = ("-m", "celery", "-A", "bench.chaos.short_visibility", "worker", "-c", "2", "-n", f"{name}@%h", "--loglevel", "WARNING")
         self.processes[name] = self.installation.start(name, *options.get(name, worker), **environment)
