@@ -265,7 +265,7 @@ def clocks_differ(site: Site, count: int) -> list[Struck]:
     names = (*WORKERS, "relay", "beat")
     for name in names:
         site.stop(name)
-    # It holds when each sweep ran last, which is not to come for a beat that is behind: that would be a clock put back, not one that is wrong.
+    # Of when each sweep ran last: to a beat that is behind, that lies ahead, as where a clock is put back and not just wrong.
     for schedule in site.installation.home.glob("schedule*"):
         schedule.unlink()
     for name in names:
