@@ -6,16 +6,21 @@ The row is the queue of record. A message that does not get through costs time, 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from kombu.exceptions import KombuError
+from kombu.exceptions import KombuError, OperationalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
+
+    from celery import Celery
+    from kombu import Connection
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +55,43 @@ def _nudge(call_id: UUID, task: str = CALL_ANALYZE) -> None:
         return
     try:
         _send(task, str(call_id))
-    except (KombuError, OSError, ValueError) as error:
-        # ValueError: Kombu reads the filesystem broker's table of queues while a worker is writing it for the first time.
+    except OperationalError as error:
         _silent_until = time.monotonic() + LEFT_ALONE_S
         log.error("the broker took no message for call %s, the sweeper will try again: %s", call_id, error)
 
 
+class _Kept(threading.local):
+    """A connection of this thread, for the next message: making one takes longer than sending."""
+
+    connection: Connection | None = None
+    of: tuple[Celery, int] | None = None
+    """A connection is not for the children of a process."""
+
+
+_kept = _Kept()
+
+
 def _send(task: str, *arguments: str) -> None:
+    """Raises OperationalError. A kept connection that broke, as where the broker was started anew, is made again once."""
     from callanalytics.celery import app
 
-    with app.connection_for_write(transport_options=dict(IMPATIENT)) as connection:
+    if _kept.connection is not None and _kept.of == (app, os.getpid()):
+        try:
+            _sent(app, _kept.connection, task, arguments)
+        except OperationalError:
+            _kept.connection = None
+        else:
+            return
+    connection = app.connection_for_write(transport_options=dict(IMPATIENT))
+    _sent(app, connection, task, arguments)
+    _kept.connection, _kept.of = connection, (app, os.getpid())
+
+
+def _sent(app: Celery, connection: Connection, task: str, arguments: tuple[str, ...]) -> None:
+    # ValueError: Kombu reads the filesystem broker's table of queues while a worker is writing it for the first time.
+    broken: tuple[type[BaseException], ...] = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError, ValueError)
+    try:
         app.send_task(task, arguments, connection=connection, retry=False)
+    except broken as error:
+        connection.release()
+        raise OperationalError(str(error)) from error

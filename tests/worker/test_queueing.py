@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -12,6 +14,7 @@ from celery import Celery
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from bench import servers
 from callanalytics import celery as celery_module
 from callanalytics.calls import lease, queueing
 from callanalytics.calls.models import Call
@@ -43,6 +46,12 @@ def silent_server() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(20)
         yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def own_redis() -> Iterator[servers.Redis]:
+    with tempfile.TemporaryDirectory() as folder, servers.own_redis(Path(folder)) as server:
+        yield server
 
 
 def broker(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -92,6 +101,34 @@ def test_a_broker_that_just_failed_is_left_alone(monkeypatch: pytest.MonkeyPatch
     for _ in range(500):
         queueing._nudge(uuid4())
     assert len(tried) == 1
+
+
+def test_a_connection_is_kept_and_made_again_where_the_broker_was_started_anew(
+    monkeypatch: pytest.MonkeyPatch, own_redis: servers.Redis
+) -> None:
+    broker(monkeypatch, f"{own_redis.url}/0")
+    logged: list[str] = []
+    monkeypatch.setattr(queueing.log, "error", lambda text, *_: logged.append(text))
+    for _ in range(3):
+        queueing._nudge(uuid4())
+    first = queueing._kept.connection
+    own_redis.stop()
+    own_redis.start()
+    for _ in range(2):
+        queueing._nudge(uuid4())
+    assert own_redis.client().llen("celery") == 5
+    assert first is not None
+    assert not logged
+
+
+def test_a_broker_that_goes_away_between_two_messages_fails_nothing(monkeypatch: pytest.MonkeyPatch, own_redis: servers.Redis) -> None:
+    broker(monkeypatch, f"{own_redis.url}/0")
+    logged: list[str] = []
+    monkeypatch.setattr(queueing.log, "error", lambda text, *_: logged.append(text))
+    queueing._nudge(uuid4())
+    own_redis.stop()
+    queueing._nudge(uuid4())
+    assert len(logged) == 1
 
 
 def test_the_sweeper_announces_what_nobody_heard_of(world: World, sent: list[tuple[str, ...]]) -> None:
