@@ -8,10 +8,11 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from callanalytics import folder_broker
+from callanalytics import folder_broker, redis_broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "callanalytics.settings")
 folder_broker.install()
+redis_broker.install()
 
 QUEUES = ("analysis", "analysis.gpu", "delivery", "maintenance")
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2  # type: ignore[import-untyped]
 import pytest
 import redis
 
+from bench import servers
 from tests.worker.installation import ROOT, Installation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.services
 
@@ -87,3 +91,25 @@ def test_a_call_goes_through_redis_and_postgresql_and_survives_a_killed_process(
     assert (done[0], done[2], done[4]) == ("done", 2, None)
     assert site.sql("SELECT count(*) FROM calls_analysisrun") == [(1,)]
     assert site.sql(CALL_EVENTS) == [("call.received",), ("call.delayed",), ("call.analyzed",)]
+
+
+def test_a_worker_outlives_a_redis_that_goes_away_while_it_analyses(tmp_path: Path) -> None:
+    """The call is finished, and the next one is taken."""
+    with tempfile.TemporaryDirectory() as folder, servers.own_redis(Path(folder)) as own:
+        environment = {"CELERY_BROKER_URL": f"{own.url}/0"}
+        with Installation(tmp_path, environment) as made:
+            worker = made.worker("-c", "2")
+            made.manage("analyze", ROOT / "samples" / "recovers.flac", "--enqueue", "--channels", "agent,customer")
+            made.until(STATE, lambda row: row[1] == "transcribe")
+            # With a task at work, room for another, and first noticed where it is controlled from, Kombu's own transport ended it.
+            os.kill(worker.pid, signal.SIGSTOP)
+            own.client().client_kill_filter(_type="pubsub")
+            own.stop(signal.SIGKILL)
+            os.kill(worker.pid, signal.SIGCONT)
+            time.sleep(1)
+            own.start()
+            made.until(STATE, lambda row: row[0] == "done")
+            made.manage("analyze", ROOT / "samples" / "calm.flac", "--enqueue", "--channels", "agent,customer")
+            made.until("SELECT count(*) FROM calls_call WHERE status = 'done'", lambda row: row[0] == 2)
+            assert worker.poll() is None
+            assert "Unrecoverable" not in made.log()
