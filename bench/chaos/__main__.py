@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis import stop_signals
 from bench import machine, servers
 from bench.chaos import isolation
 from bench.installation import Installation
@@ -43,7 +44,7 @@ def main() -> None:
     given = parser.parse_args()
     servers.refuse_foreign()
     no_namespace = isolation.enter()
-    with ExitStack() as opened:
+    with stop_signals.handled(stop_signals.leave), ExitStack() as opened:
         home = Path(tempfile.mkdtemp(prefix="chaos-")) if given.keep else Path(opened.enter_context(tempfile.TemporaryDirectory()))
         site = _site(opened, home, no_namespace)
         print(machine.describe("Django", "celery", "kombu", "redis", "psycopg2-binary"), flush=True)
@@ -60,6 +61,7 @@ def _site(opened: ExitStack, home: Path, no_namespace: str | None) -> Site:
     receiver = opened.enter_context(receiving())
     media.mkdir(parents=True)
     no_disk = no_namespace or isolation.small_disk(media, DISK_MB)
+    opened.callback(isolation.gone_disk, media)
     config = home / "analysis.toml"
     config.write_text(CONFIG)
     more = {

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-"""Of Linux, unshare(2) and mount(2)."""
+MNT_DETACH = 2
+"""Of Linux, unshare(2), mount(2) and umount2(2)."""
 DNS = "127.0.0.77"
 NAME = "receiver.chaos.test"
 
@@ -36,6 +37,10 @@ def enter() -> str | None:
 def small_disk(folder: Path, size_mb: int) -> str | None:
     """A disk of so many megabytes at a folder; why not, where that is not allowed."""
     return _mounted(b"tmpfs", bytes(folder), b"tmpfs", 0, f"size={size_mb}m,mode=777".encode())
+
+
+def gone_disk(folder: Path) -> None:
+    LIBC.umount2(bytes(folder), MNT_DETACH)
 
 
 def own_names(file: Path) -> str | None:
