@@ -13,7 +13,7 @@ class Channel(redis.Channel):
         """Raises ConnectionError where the connection is closed: Celery expects that, and ends at the AttributeError of Kombu."""
         if self.connection.client is None:
             raise ConnectionError("the connection to the broker is closed")
-        parameters: dict[str, Any] = super()._connparams(*args, **kwargs)
+        parameters: dict[str, Any] = super()._connparams(*args, **kwargs)  # type: ignore[misc]  # the stubs leave it out
         return parameters
 
 
