@@ -130,7 +130,9 @@ def call_objection(request: Request, call_id: UUID) -> Response:
 @idempotent(_again)
 def _added(request: Request) -> Response:
     ingested = _uploaded(request) if isinstance(request.data, QueryDict) else _announced(request)
-    return _made(request, selectors.call_get(user=asking(request), call_id=ingested.call.id), created=ingested.created)
+    # Whoever may add a call to a team may read all of it; one that was there before is read anew.
+    found = ingested.call if ingested.created else selectors.call_get(user=asking(request), call_id=ingested.call.id)
+    return _made(request, found, created=ingested.created)
 
 
 def _announced(request: Request) -> Ingested:
