@@ -153,13 +153,13 @@ def _wait_for_all(site: Site, rows: list[tuple[str, Struck]], flags: dict[Cut, i
 
 def _told(site: Site, rows: list[tuple[str, Struck]], skipped: list[str], flags: dict[Cut, int], began: float) -> bool:
     """Print the table; whether nothing was lost, done twice, raised wrongly, stuck or failed."""
-    print(f"\n{'fault':<46}{''.join(f'{name:>14}' for name in HEAD)}")
+    print(f"\n{'fault':<46}{'  '.join(HEAD)}")
     well = True
     for title, struck in rows:
         found = site.judged(struck.numbers, struck.path, flags)
-        numbers = (found.calls, found.lost, found.twice, found.repeated, found.alarms, found.stuck, found.failed)
         after = "-" if found.ended_at is None else f"{max(0.0, found.ended_at - struck.at):.0f}"
-        print(f"{title:<46}{''.join(f'{number:>14}' for number in numbers)}{after:>14}")
+        cells = (found.calls, found.lost, found.twice, found.repeated, found.alarms, found.stuck, found.failed, after)
+        print(f"{title:<46}{'  '.join(f'{cell:>{len(name)}}' for name, cell in zip(HEAD, cells, strict=True))}")
         well &= not (found.lost or found.twice or found.alarms or found.stuck or found.failed)
     untold = site.untold()
     print(f"\nEvents that never reached the healthy receiver: {len(untold)} {' '.join(untold[:5])}")
