@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, JsonResponse, UnreadablePostError
 from django.views import defaults
 from rest_framework import exceptions, status
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.http import HttpRequest, HttpResponse
+
+log = logging.getLogger(__name__)
 
 STATUS: Mapping[str, int] = {
     "invalid": status.HTTP_400_BAD_REQUEST,
@@ -42,6 +46,8 @@ KIND = "urn:callanalytics:problem:"
 SEVERAL = "Some fields are not as they must be; see errors."
 UNREADABLE = "The request could not be read: it is not well formed, nested too deep, or broke off."
 NO_SPACE = "The disk for recordings is full. Nothing was kept: tell who runs this platform, and send it again."
+AGAIN_AFTER_S = 5
+UNAVAILABLE = "The database does not answer at the moment. Send the request again; what was answered before is kept."
 OUR_FAULT = "Something went wrong on our side, and was written to the log. Nothing is known to be lost; try again in a moment."
 
 Fields = dict[str, list[str]]
@@ -68,6 +74,9 @@ def answered(error: Exception, context: dict[str, Any]) -> Response | None:
         return _response(problem(status_code, error.code, error.message, fields, subject=error.subject), RETRY_AFTER_S.get(error.code))
     if isinstance(error, OSError) and error.errno in FULL_DISK:
         return _response(problem(507, "no_space", NO_SPACE))
+    if isinstance(error, OperationalError | InterfaceError):
+        log.exception("the database does not answer")
+        return _response(problem(503, "unavailable", UNAVAILABLE), AGAIN_AFTER_S)
     if isinstance(error, RequestDataTooBig | TooManyFilesSent):
         return _response(problem(413, "too_large", str(error)))
     if isinstance(error, SuspiciousOperation | UnreadablePostError | RecursionError):

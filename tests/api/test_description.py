@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
@@ -152,6 +153,17 @@ def test_a_failure_of_our_own_is_a_problem_too(world: World, monkeypatch: pytest
     assert response.status_code == 500
     assert error(response)["code"] == "server_error"
     assert b"ZeroDivision" not in response.content
+
+
+def test_a_database_that_does_not_answer_says_when_to_come_back(api: Callable[[str], APIClient], monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(**_: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("callanalytics.calls.selectors.call_list", down)
+    response = api("owner").get("/api/v1/calls/")
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert error(response)["code"] == "unavailable"
+    assert b"connection" not in response.content
 
 
 def test_a_foreign_host_is_a_problem_too(db: None) -> None:
