@@ -92,9 +92,8 @@ def call(request: Request, call_id: UUID) -> Response:
     if request.method == "DELETE":
         receipt = call_erase(user=user, call_id=call_id, reason="deleted through the API")
         return Response({"receipt": str(receipt.id), "counts": receipt.counts})
-    given = SparseSerializer(data=request.query_params)
-    given.is_valid(raise_exception=True)
-    wanted = _wanted(given.validated_data, AnalysedCallSerializer.Meta.fields)
+    given = SparseSerializer.read(request.query_params)
+    wanted = _wanted(given, AnalysedCallSerializer.Meta.fields)
     found = selectors.call_get(user=user, call_id=call_id)
     return Response(AnalysedCallSerializer(found, context=_context(request, wanted)).data)
 
@@ -121,9 +120,8 @@ def call_objection(request: Request, call_id: UUID) -> Response:
     """Record that the caller objects to scoring, or that this was a mistake."""
     user = asking(request)
     selectors.call_to_supervise(user=user, call_id=call_id)
-    given = ObjectionSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    found = services.call_objection_set(user=user, call_id=call_id, objected=given.validated_data["objected"])
+    given = ObjectionSerializer.read(request.data)
+    found = services.call_objection_set(user=user, call_id=call_id, objected=given["objected"])
     return Response(_shown(found, request))
 
 
@@ -137,20 +135,18 @@ def _added(request: Request) -> Response:
 
 def _announced(request: Request) -> Ingested:
     user = asking(request)
-    given = AnnouncedCallSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    details = filing.new_call(given.validated_data, user=user)
-    return services.call_announce(given.validated_data["url"], details, user=user)
+    given = AnnouncedCallSerializer.read(request.data)
+    details = filing.new_call(given, user=user)
+    return services.call_announce(given["url"], details, user=user)
 
 
 def _uploaded(request: Request) -> Ingested:
     user = asking(request)
     if len(request.FILES.getlist("file")) > 1:
         raise ApplicationError("Send one recording a request: only the last of several would be kept.", field="file")
-    given = NewCallSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    file = given.validated_data["file"]
-    return services.call_ingest(file.file, filing.new_call(given.validated_data, user=user, file_name=file.name), user=user)
+    given = NewCallSerializer.read(request.data)
+    file = given["file"]
+    return services.call_ingest(file.file, filing.new_call(given, user=user, file_name=file.name), user=user)
 
 
 def _made(request: Request, found: Call, *, created: bool) -> Response:
@@ -161,10 +157,9 @@ def _made(request: Request, found: Call, *, created: bool) -> Response:
 
 def _listed(request: Request) -> Response:
     user = asking(request)
-    given = CallFiltersSerializer(data=request.query_params)
-    given.is_valid(raise_exception=True)
-    wanted = _wanted(given.validated_data, CallSerializer.Meta.fields)
-    found = selectors.call_list(user=user, filters=filing.call_filters(given.validated_data, user=user))
+    given = CallFiltersSerializer.read(request.query_params)
+    wanted = _wanted(given, CallSerializer.Meta.fields)
+    found = selectors.call_list(user=user, filters=filing.call_filters(given, user=user))
     return paged(found, request, CallSerializer, _context(request, wanted))
 
 

@@ -72,8 +72,7 @@ def endpoints(request: Request) -> Response:
     selectors.supervisor_required(user)
     if request.method == "POST":
         return _added(request)
-    given = PageSerializer(data=request.query_params)
-    given.is_valid(raise_exception=True)
+    PageSerializer.read(request.query_params)
     return paged(selectors.endpoint_list(user=user), request, EndpointSerializer, {"request": request}, NewestEndpoints())
 
 
@@ -109,9 +108,8 @@ def endpoint_rotate(request: Request, endpoint_id: UUID) -> Response:
     """Give a webhook a new secret, shown only now. The old one signs along for a while, so that the receiver may change over."""
     user = asking(request)
     selectors.endpoint_get(user=user, endpoint_id=endpoint_id)
-    given = RotationSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    return _with_secret(request, services.endpoint_rotate_secret(user=user, endpoint_id=endpoint_id, **given.validated_data))
+    given = RotationSerializer.read(request.data)
+    return _with_secret(request, services.endpoint_rotate_secret(user=user, endpoint_id=endpoint_id, **given))
 
 
 @extend_schema(operation_id="endpoints_test", request=None, responses={202: DeliverySerializer}, tags=["endpoints"])
@@ -131,9 +129,8 @@ def endpoint_replay(request: Request, endpoint_id: UUID) -> Response:
     """Send again, under the same ids, everything that was given up, or a range of time with what the endpoint missed while it was off."""
     user = asking(request)
     selectors.endpoint_get(user=user, endpoint_id=endpoint_id)
-    given = ReplaySerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    return Response({"deliveries": _replayed(user, endpoint_id, given.validated_data)}, status=status.HTTP_202_ACCEPTED)
+    given = ReplaySerializer.read(request.data)
+    return Response({"deliveries": _replayed(user, endpoint_id, given)}, status=status.HTTP_202_ACCEPTED)
 
 
 @extend_schema(
@@ -144,9 +141,8 @@ def endpoint_replay(request: Request, endpoint_id: UUID) -> Response:
 def deliveries(request: Request, endpoint_id: UUID) -> Response:
     """What was sent, is being sent, or waits to be sent to an endpoint, newest first."""
     user = asking(request)
-    given = DeliveryFiltersSerializer(data=request.query_params)
-    given.is_valid(raise_exception=True)
-    known = {name: value for name, value in given.validated_data.items() if name in ("status", "type", "since", "until")}
+    given = DeliveryFiltersSerializer.read(request.query_params)
+    known = {name: value for name, value in given.items() if name in ("status", "type", "since", "until")}
     found = selectors.delivery_list(user=user, endpoint_id=endpoint_id, filters=selectors.DeliveryFilters(**known))
     return paged(found, request, DeliverySerializer, {"request": request}, NewestDeliveries())
 
@@ -176,10 +172,9 @@ def _again(request: Request, endpoint_id: str) -> Response:
 
 @idempotent(_again)
 def _added(request: Request) -> Response:
-    given = NewEndpointSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
+    given = NewEndpointSerializer.read(request.data)
     user = asking(request)
-    shown = services.endpoint_create(user=user, details=services.EndpointDetails(**_details(given.validated_data, user)))
+    shown = services.endpoint_create(user=user, details=services.EndpointDetails(**_details(given, user)))
     response = _with_secret(request, shown)
     response.status_code = status.HTTP_201_CREATED
     response["Location"] = response.data["url"]
@@ -188,9 +183,7 @@ def _added(request: Request) -> Response:
 
 def _change(request: Request, user: User, endpoint_id: UUID) -> None:
     known = selectors.endpoint_get(user=user, endpoint_id=endpoint_id)
-    given = EndpointChangesSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    changes = dict(given.validated_data)
+    changes = EndpointChangesSerializer.read(request.data)
     enabled = changes.pop("enabled", None)
     if changes:
         details = dataclasses.replace(services.endpoint_details(known), **_details(changes, user))

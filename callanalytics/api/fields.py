@@ -19,6 +19,13 @@ PARTIES = "one or two of agent, customer and unknown, in the order of the channe
 class Strict(serializers.Serializer[Any]):
     """Names the fields it does not know instead of dropping them: a typing slip in `objected` must not be silent."""
 
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """What was sent, as it is meant. Raises ValidationError that names every field which is not as it must be."""
+        given = cls(data=data)
+        given.is_valid(raise_exception=True)
+        return dict(given.validated_data)
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
         for field in fields.values():

@@ -124,9 +124,8 @@ class NewestHandovers(NewestFirst):
 def handovers(request: Request) -> Response:
     """Handovers of the teams whose calls may be judged, newest first; none for an agent."""
     user = asking(request)
-    given = HandoverFiltersSerializer(data=request.query_params)
-    given.is_valid(raise_exception=True)
-    found = board.handover_list(user=user, filters=filing.handover_filters(given.validated_data, user=user))
+    given = HandoverFiltersSerializer.read(request.query_params)
+    found = board.handover_list(user=user, filters=filing.handover_filters(given, user=user))
     return paged(found, request, HandoverSerializer, {"request": request}, NewestHandovers())
 
 
@@ -145,9 +144,8 @@ def handover_claim(request: Request, handover_id: UUID) -> Response:
     """Acknowledge: take an open handover, so that nobody else is told. 409 where somebody has it; claiming again what one has is a 200."""
     user = asking(request)
     board.handover_get(user=user, handover_id=handover_id)
-    given = ClaimSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    return _shown(services.handover_claim(user=user, handover_id=handover_id, **given.validated_data), request)
+    given = ClaimSerializer.read(request.data)
+    return _shown(services.handover_claim(user=user, handover_id=handover_id, **given), request)
 
 
 def _again(request: Request, handover_id: str) -> Response:
@@ -173,9 +171,8 @@ def handover_resolve(request: Request, handover_id: UUID) -> Response:
     """End a handover with what came of it; one that nobody has is claimed with it. The same end twice is a 200, another is a 409."""
     user = asking(request)
     board.handover_get(user=user, handover_id=handover_id)
-    given = ResolveSerializer(data=request.data)
-    given.is_valid(raise_exception=True)
-    return _shown(services.handover_resolve(user=user, handover_id=handover_id, **given.validated_data), request)
+    given = ResolveSerializer.read(request.data)
+    return _shown(services.handover_resolve(user=user, handover_id=handover_id, **given), request)
 
 
 def _shown(found: Handover, request: Request) -> Response:

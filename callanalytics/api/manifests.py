@@ -77,9 +77,8 @@ def check_length(rows: Sequence[Any]) -> None:
 
 def announced(fields: Any, *, user: User | None) -> Ingested:
     """Take in one row that says where its recording lies. Raises ValidationError or ApplicationError."""
-    given = AnnouncedCallSerializer(data=fields)
-    given.is_valid(raise_exception=True)
-    return call_announce(given.validated_data["url"], filing.new_call(given.validated_data, user=user), user=user)
+    given = AnnouncedCallSerializer.read(fields)
+    return call_announce(given["url"], filing.new_call(given, user=user), user=user)
 
 
 def taken(rows: Sequence[Any], take: Callable[[Any], Ingested]) -> Iterator[Outcome]:

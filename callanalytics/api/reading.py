@@ -51,12 +51,11 @@ class TranscriptFormatSerializer(Strict):
 @scoped(GET="calls:read")
 def call_transcript(request: Request, call_id: UUID) -> HttpResponseBase:
     """Who said what and when: as JSON, or as text, WebVTT or SubRip. Empty until the call is analysed."""
-    given = TranscriptFormatSerializer(data=request.query_params)
-    given.is_valid(raise_exception=True)
+    given = TranscriptFormatSerializer.read(request.query_params)
     utterances = selectors.utterance_list(user=asking(request), call_id=call_id)
-    if given.validated_data["format"] == "json":
+    if given["format"] == "json":
         return Response(UtteranceSerializer(utterances, many=True).data)
-    write, content_type = transcripts.FORMATS[given.validated_data["format"]]
+    write, content_type = transcripts.FORMATS[given["format"]]
     return HttpResponse(write(utterances), content_type=content_type)
 
 
@@ -96,9 +95,8 @@ def call_measures(request: Request, call_id: UUID) -> Response:
 def flags(request: Request) -> Response:
     """Flags over all calls whose scores may be read, newest call first."""
     user = asking(request)
-    given = FlagFiltersSerializer(data=request.query_params)
-    given.is_valid(raise_exception=True)
-    found = selectors.flag_search(user=user, filters=filing.flag_filters(given.validated_data, user=user))
+    given = FlagFiltersSerializer.read(request.query_params)
+    found = selectors.flag_search(user=user, filters=filing.flag_filters(given, user=user))
     return paged(found, request, FlagSerializer, {"request": request})
 
 

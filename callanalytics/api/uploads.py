@@ -161,9 +161,8 @@ def _appended(request: Request, upload: Upload, offset: int) -> Upload:
 
 
 def _details(fields: Mapping[str, str], request: Request) -> NewCall:
-    given = UploadFieldsSerializer(data={name: value for name, value in fields.items() if name not in SAID_BY_CLIENTS})
-    given.is_valid(raise_exception=True)
-    return filing.new_call(given.validated_data, user=asking(request), file_name=given.validated_data.get("filename") or "recording")
+    given = UploadFieldsSerializer.read({name: value for name, value in fields.items() if name not in SAID_BY_CLIENTS})
+    return filing.new_call(given, user=asking(request), file_name=given.get("filename") or "recording")
 
 
 def _metadata(text: str) -> dict[str, str]:

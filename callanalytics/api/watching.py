@@ -62,9 +62,7 @@ class Watch:
         """What lies beside the file says most, then its name, then the command."""
         said: dict[str, Any] = {"team": self._team} if self._team else {}
         said |= asterisk.name_fields(found.name, self._pattern or asterisk.FREEPBX) | _beside(self._place.beside(found))
-        given = CallFieldsSerializer(data=said)
-        given.is_valid(raise_exception=True)
-        return dict(given.validated_data)
+        return CallFieldsSerializer.read(said)
 
     def _done(self, found: Found, ingested: Ingested) -> bool:
         watched_note(found, call=ingested.call)

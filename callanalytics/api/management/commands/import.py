@@ -73,9 +73,7 @@ def _rows(manifest: Path) -> list[Any]:
 
 
 def _taken(row: Any, folder: Path, team: str) -> Ingested:
-    given = ImportedCallSerializer(data={"team": team, **row} if isinstance(row, dict) else row)
-    given.is_valid(raise_exception=True)
-    fields = given.validated_data
+    fields = ImportedCallSerializer.read({"team": team, **row} if isinstance(row, dict) else row)
     if "url" in fields:
         return call_announce(fields["url"], filing.new_call(fields, user=None), user=None)
     file = folder / fields["file"]
