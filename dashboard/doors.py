@@ -78,6 +78,12 @@ def signed_in(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
+def supervisor_required(request: HttpRequest) -> None:
+    """Raises PermissionDenied for whoever is neither a supervisor nor an owner."""
+    if not rights(request).is_supervisor:
+        raise PermissionDenied
+
+
 def rights(request: HttpRequest) -> Access:
     """The user's access, read once a request."""
     found: Access | None = getattr(request, "_access", None)

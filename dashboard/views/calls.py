@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from callanalytics.calls import selectors, services
 from callanalytics.calls.models import CallStatus
 from callanalytics.errors import ApplicationError
-from dashboard.doors import guarded, rights, signed_in
+from dashboard.doors import guarded, rights, signed_in, supervisor_required
 from dashboard.forms import CallFilterForm, UploadForm
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ def call_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @guarded
 def call_upload(request: HttpRequest) -> HttpResponse:
-    if not rights(request).is_supervisor:
-        raise PermissionDenied
+    supervisor_required(request)
     user = signed_in(request)
     form = UploadForm(request.POST or None, request.FILES or None, user=user)
     problems: list[str] = []

@@ -16,7 +16,7 @@ from callanalytics.routing import endpoints, replays, selectors
 from callanalytics.routing.addresses import address_shown
 from callanalytics.routing.models import Attempt, EndpointKind
 from callanalytics.routing.traffic import what_leaves
-from dashboard.doors import fragment, guarded, signed_in
+from dashboard.doors import fragment, guarded, signed_in, supervisor_required
 from dashboard.endpoint_forms import DeliveryFilterForm, EndpointForm, ReplayForm, RotateForm
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SHOWN_ONCE = "endpoint-secret"
 @guarded
 def endpoint_list(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
-    selectors.supervisor_required(user)
+    supervisor_required(request)
     healths = [{"health": health, "address": address_shown(health.endpoint)} for health in selectors.endpoint_healths(user=user)]
     return render(request, "dashboard/endpoints.html", {"rows": healths})
 
@@ -41,7 +41,7 @@ def endpoint_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 @guarded
 def egress(request: HttpRequest) -> HttpResponse:
-    selectors.supervisor_required(signed_in(request))
+    supervisor_required(request)
     return render(request, "dashboard/egress.html", {"leaves": what_leaves(user=signed_in(request))})
 
 
@@ -49,7 +49,7 @@ def egress(request: HttpRequest) -> HttpResponse:
 @guarded
 def endpoint_kinds(request: HttpRequest) -> HttpResponse:
     """The first step of a new endpoint."""
-    selectors.supervisor_required(signed_in(request))
+    supervisor_required(request)
     return render(request, "dashboard/endpoint_kinds.html", {"kinds": EndpointKind})
 
 
@@ -57,7 +57,7 @@ def endpoint_kinds(request: HttpRequest) -> HttpResponse:
 @guarded
 def endpoint_new(request: HttpRequest, kind: str) -> HttpResponse:
     user = signed_in(request)
-    selectors.supervisor_required(user)
+    supervisor_required(request)
     if kind not in EndpointKind.values:
         raise Http404(kind)
     form = EndpointForm(request.POST or None, user=user, kind=kind)

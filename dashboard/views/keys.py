@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from callanalytics.errors import ApplicationError
 from callanalytics.people.keys import api_key_create, api_key_list, api_key_revoke
-from dashboard.doors import guarded, rights, signed_in
+from dashboard.doors import guarded, signed_in, supervisor_required
 from dashboard.key_forms import KeyForm
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 @require_safe
 @guarded
 def key_list(request: HttpRequest) -> HttpResponse:
-    _supervisor_required(request)
+    supervisor_required(request)
     return render(request, "dashboard/keys.html", {"keys": api_key_list(user=signed_in(request))})
 
 
@@ -33,7 +32,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
 @guarded
 def key_new(request: HttpRequest) -> HttpResponse:
     """The form; what it makes is the answer itself, because the key's text is kept nowhere that a next page could read it."""
-    _supervisor_required(request)
+    supervisor_required(request)
     form = KeyForm(request.POST or None, user=signed_in(request))
     if request.method == "POST" and form.is_valid():
         try:
@@ -51,8 +50,3 @@ def key_revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
     api_key_revoke(user=signed_in(request), key_id=key_id)
     messages.success(request, "The key is revoked; whoever uses it is refused from now on.")
     return redirect("key-list")
-
-
-def _supervisor_required(request: HttpRequest) -> None:
-    if not rights(request).is_supervisor:
-        raise PermissionDenied

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -13,7 +12,7 @@ from callanalytics.errors import ApplicationError, NotFoundError
 from callanalytics.people.selectors import teams_uploadable
 from callanalytics.routing import plans
 from dashboard.board_forms import PlanForm, steps_form
-from dashboard.doors import guarded, rights, signed_in
+from dashboard.doors import guarded, signed_in, supervisor_required
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 @require_safe
 @guarded
 def plan_list(request: HttpRequest) -> HttpResponse:
-    if not rights(request).is_supervisor:
-        raise PermissionDenied
+    supervisor_required(request)
     rows = [{"team": team, "plan": plan, "steps": plans.steps_of(plan)} for team, plan in plans.plan_list(user=signed_in(request))]
     return render(request, "dashboard/plans.html", {"rows": rows})
 
