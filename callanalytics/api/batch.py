@@ -13,12 +13,11 @@ from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from callanalytics.api import manifests
+from callanalytics.api import filing, manifests
 from callanalytics.api.authentication import asking, scoped
 from callanalytics.api.errors import sayable
 from callanalytics.api.serializers import AnnouncedCallSerializer
 from callanalytics.errors import ApplicationError
-from callanalytics.people.selectors import access_for
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -70,8 +69,7 @@ def batch(request: Request) -> Response:
     Each row is taken in or refused by itself. Sending the same list again is harmless: give each call an external id.
     """
     user = asking(request)
-    if not access_for(user).is_supervisor:
-        raise ApplicationError("Only supervisors may add calls.", code="forbidden")
+    filing.adder_required(user)
     rows = request.data
     if not isinstance(rows, list):
         raise ApplicationError("Send a JSON list of calls, or CSV.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
     from callanalytics.people.models import User
+    from callanalytics.people.selectors import Access
 
 ELSEWHERE = frozenset({"file", "url", "filename", "team", "agent", "queue"})
 """Fields of a request that are not fields of a new call as they stand."""
@@ -72,11 +73,17 @@ def _named(visible: QuerySet[Any], fields: Mapping[str, Any], name: str, *, by: 
     return int(found.pk)
 
 
-def _team(fields: Mapping[str, Any], user: User) -> Team:
-    """The team named, else that of the known agent, else of the known queue, else the only one the user has, else `Unassigned`."""
+def adder_required(user: User) -> Access:
+    """The rights of a user who may add calls. Raises ApplicationError `forbidden` for another."""
     access = selectors.access_for(user)
     if not access.is_supervisor:
         raise ApplicationError("Only supervisors may add calls.", code="forbidden")
+    return access
+
+
+def _team(fields: Mapping[str, Any], user: User) -> Team:
+    """The team named, else that of the known agent, else of the known queue, else the only one the user has, else `Unassigned`."""
+    access = adder_required(user)
     team = _team_named(fields, user) or _team_implied(fields) or _team_only(access.supervised_team_ids)
     if team is None and not access.is_owner:
         raise ApplicationError("You supervise several teams; name the one that the call belongs to.", field="team")

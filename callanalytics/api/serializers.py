@@ -15,6 +15,7 @@ from callanalytics.calls.models import Call, CallStatus, Direction, Flag, FlagSt
 from callanalytics.calls.selectors import CALL_EMOTION
 from callanalytics.people.models import ScoringChoice
 from callanalytics.routing.links import call_link
+from callanalytics.routing.models import SeverityChoice
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -228,7 +229,7 @@ class FlagFiltersSerializer(PageSerializer):
     """What the list of flags can be narrowed to; times are those of the call's start."""
 
     status = serializers.ChoiceField(FlagStatus.choices, required=False)
-    severity = serializers.ChoiceField(["medium", "high"], required=False)
+    severity = serializers.ChoiceField(SeverityChoice.values, required=False)
     rule = serializers.CharField(required=False, max_length=60)
     team = serializers.CharField(required=False, max_length=120)
     since = MomentField(required=False)
