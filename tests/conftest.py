@@ -14,15 +14,17 @@ import pytest
 
 from analysis import registry
 from analysis.config import Config
+from tests.receiver import receiving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from pytest_django import Settings
 
     from analysis.ports import Engines
     from analysis.values import CallAnalysis
     from tests.factories import World
+    from tests.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("CALLANALYTICS_DATA", ROOT.parent / "shared" / "data"))
@@ -127,3 +129,11 @@ def world(db: None, media: Path, nudged: list[str]) -> World:
     from tests import factories
 
     return factories.world()
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[Receiver]:
+    """A server on loopback that requests may be sent to."""
+    with receiving() as server:
+        settings.EGRESS_ALLOW = [server.url]
+        yield server

@@ -20,12 +20,9 @@ from callanalytics.routing.models import Delivery, DeliveryStatus, Endpoint
 from callanalytics.routing.outbox import events_relay
 from tests import factories
 from tests.api.test_calls import error
-from tests.receiver import receiving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from pytest_django import Settings
+    from collections.abc import Callable
 
     from callanalytics.people.models import Team
     from tests.factories import World
@@ -33,13 +30,6 @@ if TYPE_CHECKING:
 
 URL = "/api/v1/endpoints/"
 PAGER_KEY = "R0UTINGKEY" + "0" * 22
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    with receiving() as server:
-        settings.EGRESS_ALLOW = [server.url]
-        yield server
 
 
 def keyed(team: Team | None, *scopes: str) -> APIClient:

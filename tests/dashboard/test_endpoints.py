@@ -20,25 +20,16 @@ from callanalytics.routing.deliveries import deliveries_claim, deliveries_settle
 from callanalytics.routing.links import link
 from callanalytics.routing.models import Delivery, DeliveryStatus, DisabledReason, Endpoint
 from callanalytics.routing.outbox import events_relay, types_for
-from tests.receiver import receiving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from django.test import Client
-    from pytest_django import Settings
 
     from tests.factories import World
     from tests.receiver import Receiver
 
 PAGER_KEY = "R0UTINGKEY" + "0" * 22
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    with receiving() as server:
-        settings.EGRESS_ALLOW = [server.url]
-        yield server
 
 
 def made(client: Client, receiver: Receiver, kind: str = "webhook", **given: object) -> Endpoint:

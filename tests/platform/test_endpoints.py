@@ -29,10 +29,9 @@ from callanalytics.routing.outbox import events_relay
 from callanalytics.routing.traffic import what_leaves
 from tests import factories
 from tests.factories import ROLES
-from tests.receiver import receiving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pytest_django import Settings
 
@@ -54,13 +53,6 @@ OF_ONE: dict[Callable[..., object], dict[str, Any]] = {
     replays.deliveries_replay_range: {"since": timezone.now(), "until": timezone.now()},
 }
 """Everything that is done with one endpoint."""
-
-
-@pytest.fixture
-def receiver(settings: Settings) -> Iterator[Receiver]:
-    with receiving() as server:
-        settings.EGRESS_ALLOW = [server.url]
-        yield server
 
 
 def details(receiver: Receiver, **fields: Any) -> EndpointDetails:
